@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What the scripts of this tree share: where the tree is, how they talk, which kernels there are.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$TOP/build
+# Where depmod and others are, which a user's PATH need not have.
+PATH=$PATH:/usr/sbin:/sbin
+# The stock Debian kernels that everything is built for and tested on.
+# shellcheck disable=SC2034	# read by those who source this file
+KERNELS=(6.1 6.12)
+
+say() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+# die STATUS SENTENCE
+die() {
+	local status=$1
+	shift
+	say "$@"
+	exit "$status"
+}
+
+# kernel_dir KERNEL: where scripts/kernels unpacked it, with vmlinuz, modules/, headers/, release.
+kernel_dir() {
+	printf '%s\n' "$BUILD/kernels/$1"
+}
+
+known_kernel() {
+	local k
+	for k in "${KERNELS[@]}"; do
+		[[ $k == "$1" ]] && return 0
+	done
+	return 1
+}
+
+# newer_than FILE PATH...: is one of the files in PATHs newer than FILE (or FILE missing)?
+newer_than() {
+	local file=$1 found
+	shift
+	[[ -e $file ]] || return 0
+	found=$(find -L "$@" -newer "$file" -print -quit 2>/dev/null) || true
+	[[ -n $found ]]
+}
