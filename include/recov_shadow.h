@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The ioctl ABI of recov_shadow.ko, and its manual.
+ *
+ * An open file of /dev/recov_shadow is a *session*. Opening needs CAP_SYS_ADMIN. Any number of
+ * sessions may ask questions (INFO, MATCH, DEVICE, SYMBOL); at most one owns *the swap*, of which
+ * the machine has at most one at a time.
+ *
+ * A swap in order, by the ioctls and system calls of its owner:
+ *
+ *	ARM	match the driver's devices, install the hooks, start the deadline
+ *	HOLD	quiesce every device: its users queue or park, the driver is stopped
+ *	delete_module(2)	the driver's own remove() detaches each device: the kernel object
+ *				stays, owned by the shadow
+ *	init_module(2)		the returning driver's probe() is given the kept objects
+ *	REPLAY	put back the state the objects had at HOLD, and start them
+ *	RESUME	let the users go, take the hooks out, end the swap
+ *
+ * poll(2) reports POLLIN whenever a device changed its state since the last STATUS; DEVICE then
+ * tells which state, with the time each state was first reached. ABANDON at any moment ends the
+ * swap as if its owner had died.
+ *
+ * What happens without the owner. The kernel never waits for user space without a limit:
+ *   - a device still HELD by its driver is replayed and resumed at once;
+ *   - a device whose driver is out stays kept until the deadline, so that a successor session can
+ *     TAKE the swap over and load a driver, or anybody can modprobe one: such a device is then
+ *     replayed and resumed by the kernel itself as soon as it is bound;
+ *   - at the deadline a kept device is unregistered as its driver's remove() would have done.
+ * The deadline ends the swap in the same way when the owner is alive. It cannot be extended.
+ *
+ * All structures are little records of fixed width with explicit padding; unknown bits and
+ * non-zero padding are refused with EINVAL, so that they can get a meaning later. Strings are
+ * NUL-terminated within their array.
+ */
+#ifndef RECOV_SHADOW_H
+#define RECOV_SHADOW_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define RECOV_SHADOW_ABI  1
+#define RECOV_SHADOW_PATH "/dev/recov_shadow"
+
+#define RECOV_NAME_LEN	      64  /* module, bus, device and object names */
+#define RECOV_SYMBOL_LEN      128 /* exported symbol */
+#define RECOV_REASON_LEN      160 /* one sentence */
+#define RECOV_DEADLINE_MAX_MS 120000
+#define RECOV_DRAIN_MAX_MS    10000
+#define RECOV_DEVICES_MAX     64
+
+/* State of the swap. */
+enum recov_swap_state {
+	RECOV_SWAP_NONE = 0, /* no swap on this machine */
+	RECOV_SWAP_ARMED,    /* hooks installed, every device still serves */
+	RECOV_SWAP_HELD,     /* from HOLD until RESUME */
+	RECOV_SWAP_ENDING,   /* letting go: abandoned, or past the deadline */
+};
+
+/* State of one device of the swap, in the usual order. */
+enum recov_device_state {
+	RECOV_DEV_LIVE = 0,   /* its driver serves it, nothing is held */
+	RECOV_DEV_HELD,	      /* quiesced, still with its driver */
+	RECOV_DEV_DETACHED,   /* given up by its driver, which may still refer to it */
+	RECOV_DEV_KEPT,	      /* owned by the shadow alone: no driver */
+	RECOV_DEV_PROBING,    /* a driver's probe() is running for its parent */
+	RECOV_DEV_ADOPTED,    /* handed to that probe() */
+	RECOV_DEV_REGISTERED, /* registered again by it */
+	RECOV_DEV_BOUND,      /* probe() succeeded; not replayed yet */
+	RECOV_DEV_REPLAYED,   /* state restored and started; users still held */
+	RECOV_DEV_RELEASED,   /* went the stock way: the object is gone */
+	RECOV_DEV_STATES
+};
+
+/* Moments of a swap in struct recov_device.mark_ns, CLOCK_MONOTONIC; 0: not reached. */
+enum recov_mark {
+	RECOV_MARK_HELD = 0,
+	RECOV_MARK_DETACHED,
+	RECOV_MARK_KEPT,
+	RECOV_MARK_PROBING,
+	RECOV_MARK_ADOPTED,
+	RECOV_MARK_REGISTERED,
+	RECOV_MARK_BOUND,
+	RECOV_MARK_REPLAYED,
+	RECOV_MARK_LINK, /* usable again (net: carrier) */
+	RECOV_MARK_RESUMED,
+	RECOV_MARKS = 12
+};
+
+/* INFO: the module and the machine's swap. Works in any session. */
+struct recov_info {
+	__u32 abi;		/* RECOV_SHADOW_ABI */
+	__u32 swap_state;	/* enum recov_swap_state */
+	__u32 owner_pid;	/* in the init pid namespace; 0: no owner */
+	__u32 devices;		/* of the swap */
+	__u64 deadline_left_ns; /* 0: no swap */
+	__u32 swaps;		/* swaps begun since the module was loaded */
+	__u32 pad;
+	char driver[RECOV_NAME_LEN];
+};
+
+/* MATCH: which devices a driver has, and whether each can be carried over. Holds nothing.
+ * in: driver. out: devices. The result is this session's until its next MATCH or ARM.
+ * ENOENT: no such module, or it is built in. */
+struct recov_match {
+	char driver[RECOV_NAME_LEN];
+	__u32 devices;
+	__u32 pad;
+};
+
+/* DEVICE: one device of this session's MATCH, or of the machine's swap with
+ * RECOV_DEVICE_OF_SWAP. in: index, flags. ENOENT: no such index. */
+#define RECOV_DEVICE_OF_SWAP (1u << 0)
+
+struct recov_device {
+	__u32 index;
+	__u32 flags;
+	__u32 state;	   /* enum recov_device_state */
+	__s32 verdict;	   /* 0: can be carried over; else negative errno with reason */
+	__u32 object_id;   /* net: ifindex */
+	__u32 object_up;   /* in use when held (net: IFF_UP) */
+	__u32 link;	   /* usable now (net: carrier) */
+	__u32 link_before; /* usable when held */
+	__u32 room;	   /* bytes the kept object has for a driver's private area */
+	__u32 need;	   /* bytes the driver last asked for; 0: not known */
+	__s32 error;	   /* first error of a verb on this device; 0: none */
+	__u32 queues;	   /* bits 31..16 tx, 15..0 rx, allocated */
+	__u64 mark_ns[RECOV_MARKS];
+	char class_name[16]; /* "net" */
+	char bus[RECOV_NAME_LEN];
+	char device[RECOV_NAME_LEN];   /* the parent: "0000:00:03.0" */
+	char object[RECOV_NAME_LEN];   /* "eth0" */
+	char reason[RECOV_REASON_LEN]; /* of verdict or error; empty if none */
+};
+
+/* SYMBOL: what the running kernel exports under a name. in: name. out: the rest.
+ * ENOENT: not exported. Works in any session. */
+#define RECOV_SYMBOL_HAS_CRC (1u << 0)
+#define RECOV_SYMBOL_GPL     (1u << 1)
+
+struct recov_symbol {
+	char name[RECOV_SYMBOL_LEN];
+	char owner[RECOV_NAME_LEN]; /* module; empty: the kernel itself */
+	__u32 crc;
+	__u32 flags;
+};
+
+/* ARM: begin the swap. EBUSY: another swap is under way, or a hooked kernel function is taken
+ * (livepatch). EOPNOTSUPP: a device can't be carried over; MATCH tells which and why.
+ * ENODEV: the driver has no device of a known class. */
+struct recov_arm {
+	char driver[RECOV_NAME_LEN];
+	__u32 deadline_ms; /* 1..RECOV_DEADLINE_MAX_MS, from now */
+	__u32 drain_ms;	   /* 0..RECOV_DRAIN_MAX_MS: how long HOLD waits for work in flight */
+	__u32 flags;	   /* 0 */
+	__u32 pad;
+};
+
+#define RECOV_IOC_TYPE	 0xEC
+#define RECOV_IOC_INFO	 _IOR(RECOV_IOC_TYPE, 0x00, struct recov_info)
+#define RECOV_IOC_MATCH	 _IOWR(RECOV_IOC_TYPE, 0x01, struct recov_match)
+#define RECOV_IOC_DEVICE _IOWR(RECOV_IOC_TYPE, 0x02, struct recov_device)
+#define RECOV_IOC_SYMBOL _IOWR(RECOV_IOC_TYPE, 0x03, struct recov_symbol)
+#define RECOV_IOC_ARM	 _IOW(RECOV_IOC_TYPE, 0x10, struct recov_arm)
+/* The verbs of the owner; EPERM for any other session, EINVAL out of order. */
+#define RECOV_IOC_HOLD	  _IO(RECOV_IOC_TYPE, 0x11)
+#define RECOV_IOC_REPLAY  _IO(RECOV_IOC_TYPE, 0x12)
+#define RECOV_IOC_RESUME  _IO(RECOV_IOC_TYPE, 0x13)
+#define RECOV_IOC_ABANDON _IO(RECOV_IOC_TYPE, 0x14)
+/* TAKE: become the owner of a swap whose owner is gone. ENOENT: there is none. EBUSY: it has
+ * an owner. */
+#define RECOV_IOC_TAKE _IO(RECOV_IOC_TYPE, 0x15)
+
+#ifndef __cplusplus
+_Static_assert(sizeof(struct recov_info) == 32 + RECOV_NAME_LEN, "recov_info");
+_Static_assert(sizeof(struct recov_match) == 8 + RECOV_NAME_LEN, "recov_match");
+_Static_assert(sizeof(struct recov_device) ==
+		       48 + 8 * RECOV_MARKS + 16 + 3 * RECOV_NAME_LEN + RECOV_REASON_LEN,
+	       "recov_device");
+_Static_assert(sizeof(struct recov_symbol) == 8 + RECOV_SYMBOL_LEN + RECOV_NAME_LEN,
+	       "recov_symbol");
+_Static_assert(sizeof(struct recov_arm) == 16 + RECOV_NAME_LEN, "recov_arm");
+#endif
+
+#endif /* RECOV_SHADOW_H */
