@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Module entry and exit of recov_shadow. */
+#include <linux/module.h>
+
+#include "shadow.h"
+
+static int __init recov_shadow_init(void)
+{
+	int err;
+
+	err = ksym_init();
+	if (err)
+		return err;
+	err = swap_init();
+	if (err)
+		return err;
+	err = session_init();
+	if (err)
+		goto err_swap;
+	return 0;
+
+err_swap:
+	swap_uninit();
+	return err;
+}
+
+static void __exit recov_shadow_exit(void)
+{
+	session_uninit();
+	swap_uninit();
+}
+
+module_init(recov_shadow_init);
+module_exit(recov_shadow_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Keeps the users of a driver served while the driver is swapped");

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Reads a net_device's ethtool settings at hold and writes back those that differ at replay. */
+#include <linux/ethtool.h>
+#include <linux/linkmode.h>
+#include <linux/netdevice.h>
+#include <linux/pm_runtime.h>
+#include <linux/slab.h>
+
+#include "net.h"
+
+/* All of this runs under rtnl with the driver's own ethtool_ops in place. A setting is written
+ * only if it differs, since many a driver resets its device for each. */
+
+static bool settings_begin(struct net_device *dev)
+{
+	if (dev->dev.parent)
+		pm_runtime_get_sync(dev->dev.parent);
+	if (netif_device_present(dev) &&
+	    (!dev->ethtool_ops->begin || !dev->ethtool_ops->begin(dev)))
+		return true;
+	if (dev->dev.parent)
+		pm_runtime_put(dev->dev.parent);
+	return false;
+}
+
+static void settings_end(struct net_device *dev)
+{
+	if (dev->ethtool_ops->complete)
+		dev->ethtool_ops->complete(dev);
+	if (dev->dev.parent)
+		pm_runtime_put(dev->dev.parent);
+}
+
+static bool get_ring(struct net_device *dev, struct ethtool_ringparam *ring,
+		     struct kernel_ethtool_ringparam *kernel_ring)
+{
+	if (!dev->ethtool_ops->get_ringparam || !dev->ethtool_ops->set_ringparam)
+		return false;
+	memset(ring, 0, sizeof(*ring));
+	memset(kernel_ring, 0, sizeof(*kernel_ring));
+	ring->cmd = ETHTOOL_GRINGPARAM;
+	dev->ethtool_ops->get_ringparam(dev, ring, kernel_ring, NULL);
+	return true;
+}
+
+static bool get_coalesce(struct net_device *dev, struct ethtool_coalesce *coalesce,
+			 struct kernel_ethtool_coalesce *kernel_coalesce)
+{
+	if (!dev->ethtool_ops->get_coalesce || !dev->ethtool_ops->set_coalesce)
+		return false;
+	memset(coalesce, 0, sizeof(*coalesce));
+	memset(kernel_coalesce, 0, sizeof(*kernel_coalesce));
+	coalesce->cmd = ETHTOOL_GCOALESCE;
+	return !dev->ethtool_ops->get_coalesce(dev, coalesce, kernel_coalesce, NULL);
+}
+
+static bool get_pause(struct net_device *dev, struct ethtool_pauseparam *pause)
+{
+	if (!dev->ethtool_ops->get_pauseparam || !dev->ethtool_ops->set_pauseparam)
+		return false;
+	memset(pause, 0, sizeof(*pause));
+	pause->cmd = ETHTOOL_GPAUSEPARAM;
+	dev->ethtool_ops->get_pauseparam(dev, pause);
+	return true;
+}
+
+static bool get_wol(struct net_device *dev, struct ethtool_wolinfo *wol)
+{
+	if (!dev->ethtool_ops->get_wol || !dev->ethtool_ops->set_wol)
+		return false;
+	memset(wol, 0, sizeof(*wol));
+	wol->cmd = ETHTOOL_GWOL;
+	dev->ethtool_ops->get_wol(dev, wol);
+	return true;
+}
+
+static bool get_channels(struct net_device *dev, struct ethtool_channels *channels)
+{
+	if (!dev->ethtool_ops->get_channels || !dev->ethtool_ops->set_channels)
+		return false;
+	memset(channels, 0, sizeof(*channels));
+	channels->cmd = ETHTOOL_GCHANNELS;
+	dev->ethtool_ops->get_channels(dev, channels);
+	return true;
+}
+
+static bool get_link(struct net_device *dev, struct ethtool_link_ksettings *link)
+{
+	if (!dev->ethtool_ops->get_link_ksettings || !dev->ethtool_ops->set_link_ksettings)
+		return false;
+	memset(link, 0, sizeof(*link));
+	return !dev->ethtool_ops->get_link_ksettings(dev, link);
+}
+
+static bool get_eee(struct net_device *dev, net_eee_t *eee)
+{
+	if (!dev->ethtool_ops->get_eee || !dev->ethtool_ops->set_eee)
+		return false;
+	memset(eee, 0, sizeof(*eee));
+	return !dev->ethtool_ops->get_eee(dev, eee);
+}
+
+static bool get_rss(struct net_device *dev, struct net_rss *rss)
+{
+	const struct ethtool_ops *ops = dev->ethtool_ops;
+
+	memset(rss, 0, sizeof(*rss));
+	if (!ops->get_rxfh || !ops->set_rxfh)
+		return false;
+	rss->indir_size = ops->get_rxfh_indir_size ? ops->get_rxfh_indir_size(dev) : 0;
+	rss->key_size = ops->get_rxfh_key_size ? ops->get_rxfh_key_size(dev) : 0;
+	if (!rss->indir_size && !rss->key_size)
+		return false;
+	rss->indir = kcalloc(rss->indir_size, sizeof(*rss->indir), GFP_KERNEL);
+	rss->key = kzalloc(rss->key_size, GFP_KERNEL);
+	if (rss->indir && rss->key && !net_rss_get(dev, rss))
+		return true;
+	kfree(rss->indir);
+	kfree(rss->key);
+	memset(rss, 0, sizeof(*rss));
+	return false;
+}
+
+static void free_rss(struct net_rss *rss)
+{
+	kfree(rss->indir);
+	kfree(rss->key);
+	memset(rss, 0, sizeof(*rss));
+}
+
+u32 net_settings_rules(struct net_device *dev)
+{
+	struct ethtool_rxnfc info = {.cmd = ETHTOOL_GRXCLSRLCNT};
+	u32 n = 0;
+
+	if (!dev->ethtool_ops->get_rxnfc || !settings_begin(dev))
+		return 0;
+	if (!dev->ethtool_ops->get_rxnfc(dev, &info, NULL))
+		n = info.rule_cnt;
+	settings_end(dev);
+	return n;
+}
+
+void net_settings_record(struct net_slot *ns)
+{
+	struct net_settings *s = &ns->settings;
+	struct net_device *dev = ns->dev;
+	const struct ethtool_ops *ops = dev->ethtool_ops;
+
+	net_settings_free(ns);
+	if (!settings_begin(dev))
+		return;
+	s->has_ring = get_ring(dev, &s->ring, &s->kernel_ring);
+	s->has_coalesce = get_coalesce(dev, &s->coalesce, &s->kernel_coalesce);
+	s->has_pause = get_pause(dev, &s->pause);
+	s->has_wol = get_wol(dev, &s->wol);
+	s->has_channels = get_channels(dev, &s->channels);
+	s->has_link = get_link(dev, &s->link);
+	s->has_eee = get_eee(dev, &s->eee);
+	s->has_rss = get_rss(dev, &s->rss);
+	s->has_msglevel = ops->get_msglevel && ops->set_msglevel;
+	if (s->has_msglevel)
+		s->msglevel = ops->get_msglevel(dev);
+	s->has_priv_flags = ops->get_priv_flags && ops->set_priv_flags;
+	if (s->has_priv_flags)
+		s->priv_flags = ops->get_priv_flags(dev);
+	settings_end(dev);
+}
+
+static void replay_failed(struct net_slot *ns, const char *what, int err)
+{
+	if (err && err != -EOPNOTSUPP)
+		recov_slot_fail(&ns->slot, err, "its %s could not be restored", what);
+}
+
+static void replay_channels(struct net_slot *ns, struct net_device *dev)
+{
+	struct ethtool_channels now, want = ns->settings.channels;
+
+	if (!ns->settings.has_channels || !get_channels(dev, &now))
+		return;
+	if (now.rx_count == want.rx_count && now.tx_count == want.tx_count &&
+	    now.combined_count == want.combined_count && now.other_count == want.other_count)
+		return;
+	want.cmd = ETHTOOL_SCHANNELS;
+	replay_failed(ns, "number of channels", dev->ethtool_ops->set_channels(dev, &want));
+}
+
+static void replay_ring(struct net_slot *ns, struct net_device *dev)
+{
+	struct kernel_ethtool_ringparam kernel_now, kernel_want = ns->settings.kernel_ring;
+	struct ethtool_ringparam now, want = ns->settings.ring;
+
+	if (!ns->settings.has_ring || !get_ring(dev, &now, &kernel_now))
+		return;
+	if (now.rx_pending == want.rx_pending && now.tx_pending == want.tx_pending &&
+	    now.rx_mini_pending == want.rx_mini_pending &&
+	    now.rx_jumbo_pending == want.rx_jumbo_pending &&
+	    !memcmp(&kernel_now, &kernel_want, sizeof(kernel_now)))
+		return;
+	want.cmd = ETHTOOL_SRINGPARAM;
+	replay_failed(ns, "ring sizes",
+		      dev->ethtool_ops->set_ringparam(dev, &want, &kernel_want, NULL));
+}
+
+static void replay_pause(struct net_slot *ns, struct net_device *dev)
+{
+	struct ethtool_pauseparam now, want = ns->settings.pause;
+
+	if (!ns->settings.has_pause || !get_pause(dev, &now))
+		return;
+	/* While both negotiate, rx and tx tell the outcome and not the wish. */
+	if (now.autoneg == want.autoneg &&
+	    (want.autoneg || (now.rx_pause == want.rx_pause && now.tx_pause == want.tx_pause)))
+		return;
+	want.cmd = ETHTOOL_SPAUSEPARAM;
+	replay_failed(ns, "pause parameters", dev->ethtool_ops->set_pauseparam(dev, &want));
+}
+
+static void replay_wol(struct net_slot *ns, struct net_device *dev)
+{
+	struct ethtool_wolinfo now, want = ns->settings.wol;
+
+	if (!ns->settings.has_wol || !get_wol(dev, &now))
+		return;
+	if (now.wolopts == want.wolopts && !memcmp(now.sopass, want.sopass, sizeof(now.sopass)))
+		return;
+	want.cmd = ETHTOOL_SWOL;
+	replay_failed(ns, "wake-on-lan", dev->ethtool_ops->set_wol(dev, &want));
+}
+
+static void replay_link(struct net_slot *ns, struct net_device *dev)
+{
+	struct ethtool_link_ksettings now, want = ns->settings.link;
+	bool same;
+
+	if (!ns->settings.has_link || !get_link(dev, &now))
+		return;
+	/* Speed and duplex are wishes only without autonegotiation. */
+	same = now.base.autoneg == want.base.autoneg && now.base.port == want.base.port;
+	if (want.base.autoneg == AUTONEG_ENABLE)
+		same &= linkmode_equal(now.link_modes.advertising, want.link_modes.advertising);
+	else
+		same &= now.base.speed == want.base.speed && now.base.duplex == want.base.duplex;
+	if (same || (!want.base.autoneg && want.base.speed == (u32)SPEED_UNKNOWN))
+		return;
+	want.base.cmd = ETHTOOL_SLINKSETTINGS;
+	replay_failed(ns, "link settings", dev->ethtool_ops->set_link_ksettings(dev, &want));
+}
+
+static void replay_eee(struct net_slot *ns, struct net_device *dev)
+{
+	net_eee_t now, want = ns->settings.eee;
+
+	if (!ns->settings.has_eee || !get_eee(dev, &now) || net_eee_same(&now, &want))
+		return;
+	replay_failed(ns, "EEE settings", dev->ethtool_ops->set_eee(dev, &want));
+}
+
+static void replay_coalesce(struct net_slot *ns, struct net_device *dev)
+{
+	struct kernel_ethtool_coalesce kernel_now, kernel_want = ns->settings.kernel_coalesce;
+	struct ethtool_coalesce now, want = ns->settings.coalesce;
+
+	if (!ns->settings.has_coalesce || !get_coalesce(dev, &now, &kernel_now))
+		return;
+	want.cmd = now.cmd;
+	if (!memcmp(&now, &want, sizeof(now)) &&
+	    !memcmp(&kernel_now, &kernel_want, sizeof(kernel_now)))
+		return;
+	want.cmd = ETHTOOL_SCOALESCE;
+	replay_failed(ns, "coalescing",
+		      dev->ethtool_ops->set_coalesce(dev, &want, &kernel_want, NULL));
+}
+
+static void replay_rss(struct net_slot *ns, struct net_device *dev)
+{
+	struct net_rss now, *want = &ns->settings.rss;
+
+	if (!ns->settings.has_rss || !get_rss(dev, &now))
+		return;
+	if (now.indir_size != want->indir_size || now.key_size != want->key_size)
+		replay_failed(ns, "RSS table, of another size now,", -EINVAL);
+	else if (now.hfunc != want->hfunc ||
+		 memcmp(now.indir, want->indir, now.indir_size * sizeof(*now.indir)) ||
+		 memcmp(now.key, want->key, now.key_size))
+		replay_failed(ns, "RSS table", net_rss_set(dev, want));
+	free_rss(&now);
+}
+
+void net_settings_replay_closed(struct net_slot *ns)
+{
+	const struct net_settings *s = &ns->settings;
+	struct net_device *dev = ns->dev;
+	const struct ethtool_ops *ops = dev->ethtool_ops;
+
+	if (!settings_begin(dev))
+		return;
+	if (s->has_msglevel && ops->set_msglevel && ops->get_msglevel &&
+	    ops->get_msglevel(dev) != s->msglevel)
+		ops->set_msglevel(dev, s->msglevel);
+	if (s->has_priv_flags && ops->set_priv_flags && ops->get_priv_flags &&
+	    ops->get_priv_flags(dev) != s->priv_flags)
+		replay_failed(ns, "private flags", ops->set_priv_flags(dev, s->priv_flags));
+	replay_channels(ns, dev);
+	replay_ring(ns, dev);
+	replay_wol(ns, dev);
+	replay_link(ns, dev);
+	replay_pause(ns, dev);
+	settings_end(dev);
+}
+
+void net_settings_replay_open(struct net_slot *ns)
+{
+	struct net_device *dev = ns->dev;
+
+	if (!settings_begin(dev))
+		return;
+	replay_coalesce(ns, dev);
+	replay_rss(ns, dev);
+	replay_eee(ns, dev);
+	settings_end(dev);
+}
+
+void net_settings_free(struct net_slot *ns)
+{
+	free_rss(&ns->settings.rss);
+	memset(&ns->settings, 0, sizeof(ns->settings));
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The misc device: an open file is a session, its ioctls are the verbs of recov_shadow.h. */
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "shadow.h"
+
+struct recov_session {
+	struct mutex lock;	      /* the fields below */
+	struct recov_device *matched; /* result of the last MATCH */
+	u32 n_matched;
+	unsigned int events_seen;
+};
+
+static int session_open(struct inode *inode, struct file *file)
+{
+	struct recov_session *s;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return -ENOMEM;
+	mutex_init(&s->lock);
+	s->events_seen = swap_events();
+	file->private_data = s;
+	return 0;
+}
+
+static int session_release(struct inode *inode, struct file *file)
+{
+	struct recov_session *s = file->private_data;
+
+	swap_owner_gone(s);
+	kvfree(s->matched);
+	kfree(s);
+	return 0;
+}
+
+/* A string from user space has to end within its array and not be empty. */
+static bool string_ok(const char *string, size_t size)
+{
+	return string[0] && strnlen(string, size) < size;
+}
+
+static long session_info(void __user *arg)
+{
+	struct recov_info info;
+
+	swap_info(&info);
+	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static long session_match(struct recov_session *s, void __user *arg)
+{
+	struct recov_device *devices;
+	struct recov_match match;
+	u32 n;
+	int err;
+
+	if (copy_from_user(&match, arg, sizeof(match)))
+		return -EFAULT;
+	if (match.devices || match.pad || !string_ok(match.driver, sizeof(match.driver)))
+		return -EINVAL;
+	err = swap_match(match.driver, &devices, &n);
+	if (err)
+		return err;
+	mutex_lock(&s->lock);
+	swap(s->matched, devices);
+	s->n_matched = n;
+	mutex_unlock(&s->lock);
+	kvfree(devices);
+	match.devices = n;
+	return copy_to_user(arg, &match, sizeof(match)) ? -EFAULT : 0;
+}
+
+static long session_device(struct recov_session *s, void __user *arg)
+{
+	struct recov_device *device;
+	u32 in[2];
+	int err = 0;
+
+	if (copy_from_user(in, arg, sizeof(in)))
+		return -EFAULT;
+	if (in[1] & ~RECOV_DEVICE_OF_SWAP)
+		return -EINVAL;
+	device = kzalloc(sizeof(*device), GFP_KERNEL);
+	if (!device)
+		return -ENOMEM;
+	if (in[1] & RECOV_DEVICE_OF_SWAP) {
+		s->events_seen = swap_events();
+		err = swap_device(in[0], device);
+	} else {
+		mutex_lock(&s->lock);
+		if (in[0] < s->n_matched)
+			*device = s->matched[in[0]];
+		else
+			err = -ENOENT;
+		mutex_unlock(&s->lock);
+	}
+	device->flags = in[1];
+	if (!err && copy_to_user(arg, device, sizeof(*device)))
+		err = -EFAULT;
+	kfree(device);
+	return err;
+}
+
+static long session_symbol(void __user *arg)
+{
+	struct recov_symbol symbol;
+	int err;
+
+	if (copy_from_user(&symbol, arg, sizeof(symbol)))
+		return -EFAULT;
+	if (!string_ok(symbol.name, sizeof(symbol.name)))
+		return -EINVAL;
+	err = ksym_export(&symbol);
+	if (err)
+		return err;
+	return copy_to_user(arg, &symbol, sizeof(symbol)) ? -EFAULT : 0;
+}
+
+static long session_arm(struct recov_session *s, void __user *arg)
+{
+	struct recov_arm arm;
+
+	if (copy_from_user(&arm, arg, sizeof(arm)))
+		return -EFAULT;
+	if (arm.flags || arm.pad || !string_ok(arm.driver, sizeof(arm.driver)) ||
+	    !arm.deadline_ms || arm.deadline_ms > RECOV_DEADLINE_MAX_MS ||
+	    arm.drain_ms > RECOV_DRAIN_MAX_MS)
+		return -EINVAL;
+	return swap_arm(s, &arm);
+}
+
+static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct recov_session *s = file->private_data;
+	void __user *p = (void __user *)arg;
+
+	switch (cmd) {
+	case RECOV_IOC_INFO:
+		return session_info(p);
+	case RECOV_IOC_MATCH:
+		return session_match(s, p);
+	case RECOV_IOC_DEVICE:
+		return session_device(s, p);
+	case RECOV_IOC_SYMBOL:
+		return session_symbol(p);
+	case RECOV_IOC_ARM:
+		return session_arm(s, p);
+	case RECOV_IOC_HOLD:
+		return swap_hold(s);
+	case RECOV_IOC_REPLAY:
+		return swap_replay(s);
+	case RECOV_IOC_RESUME:
+		return swap_resume(s);
+	case RECOV_IOC_ABANDON:
+		return swap_abandon(s);
+	case RECOV_IOC_TAKE:
+		return swap_take(s);
+	}
+	return -ENOTTY;
+}
+
+static __poll_t session_poll(struct file *file, poll_table *wait)
+{
+	struct recov_session *s = file->private_data;
+
+	poll_wait(file, swap_wait_queue(), wait);
+	return READ_ONCE(s->events_seen) != swap_events() ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+static const struct file_operations session_fops = {
+	.owner = THIS_MODULE,
+	.open = session_open,
+	.release = session_release,
+	.unlocked_ioctl = session_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.poll = session_poll,
+};
+
+static struct miscdevice session_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "recov_shadow",
+	.fops = &session_fops,
+	.mode = 0600,
+};
+
+int __init session_init(void)
+{
+	return misc_register(&session_misc);
+}
+
+void session_uninit(void)
+{
+	misc_deregister(&session_misc);
+}
