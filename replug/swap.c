@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The swap: carries a plan out as one transaction and rolls it back when it fails. */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "error.h"
+#include "modules.h"
+#include "recov_shadow.h"
+#include "util.h"
+
+#define DEADLINE_DEFAULT_MS 30000
+#define LINK_DEFAULT_MS	    6000
+#define ATTACH_MS	    3000 /* from the end of init_module(2) until every device is bound */
+
+struct swap {
+	const struct replug_plan *plan;
+	const struct replug_module *modules; /* driver first */
+	size_t n_modules;
+	size_t n_devices;
+	int fd;
+	struct replug_options options;
+	struct replug_result *result;
+	bool rollback;
+	bool new_is_in;	   /* the driver's new image has been loaded */
+	bool unloaded[32]; /* modules that are out because of this swap */
+	uint64_t phase_start_ns;
+	uint64_t hold_start_ns;
+};
+
+static const char *const phase_names[REPLUG_PHASES] = {
+	[REPLUG_PLAN] = "plan",	    [REPLUG_HOLD] = "hold",	[REPLUG_DETACH] = "detach",
+	[REPLUG_UNLOAD] = "unload", [REPLUG_LOAD] = "load",	[REPLUG_ATTACH] = "attach",
+	[REPLUG_CHECK] = "check",   [REPLUG_REPLAY] = "replay", [REPLUG_RESUME] = "resume",
+};
+
+static const char *const outcome_names[] = {
+	[REPLUG_SUCCESS] = "success",
+	[REPLUG_ROLLED_BACK] = "rolled-back",
+	[REPLUG_REFUSED] = "refused",
+	[REPLUG_FAILED] = "failed",
+};
+
+const char *replug_phase_name(enum replug_phase phase)
+{
+	return phase_names[phase];
+}
+
+const char *replug_outcome_name(enum replug_outcome outcome)
+{
+	return outcome_names[outcome];
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static int verb(struct swap *s, unsigned long request, void *arg)
+{
+	return ioctl(s->fd, request, arg) < 0 ? -errno : 0;
+}
+
+static int failed(struct swap *s, int r, const char *fmt, ...) _printf_(3, 4);
+static int failed(struct swap *s, int r, const char *fmt, ...)
+{
+	char text[sizeof(s->result->error.text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return replug_fail(&s->result->error, REPLUG_FAULT_FAILED, r, "%s", text);
+}
+
+/* ---- phases ---- */
+
+static void phase_begin_at(struct swap *s, enum replug_phase phase, uint64_t ns)
+{
+	s->phase_start_ns = ns;
+	if (s->options.progress)
+		s->options.progress(s->options.ctx, phase, s->rollback, false, 0);
+}
+
+static void phase_begin(struct swap *s, enum replug_phase phase)
+{
+	phase_begin_at(s, phase, now_ns());
+}
+
+/* Phases may come twice: the parts add up. Returns ns, where the next phase begins. */
+static uint64_t phase_end_at(struct swap *s, enum replug_phase phase, uint64_t ns)
+{
+	uint64_t took = ns > s->phase_start_ns ? ns - s->phase_start_ns : 0;
+
+	s->result->phases_ns[phase] += took;
+	if (s->options.progress)
+		s->options.progress(s->options.ctx, phase, s->rollback, true, took);
+	return ns;
+}
+
+static void phase_end(struct swap *s, enum replug_phase phase)
+{
+	phase_end_at(s, phase, now_ns());
+}
+
+/* ---- devices, as the kernel tells ---- */
+
+static int device_get(struct swap *s, uint32_t index, struct recov_device *d)
+{
+	*d = (struct recov_device){.index = index, .flags = RECOV_DEVICE_OF_SWAP};
+	return verb(s, RECOV_IOC_DEVICE, d);
+}
+
+/* Latest time at which a device reached mark; now, if one has not. */
+static uint64_t devices_mark(struct swap *s, enum recov_mark mark)
+{
+	struct recov_device d;
+	uint64_t latest = 0;
+
+	for (uint32_t i = 0; !device_get(s, i, &d); i++) {
+		if (!d.mark_ns[mark])
+			return now_ns();
+		if (d.mark_ns[mark] > latest)
+			latest = d.mark_ns[mark];
+	}
+	return latest ? latest : now_ns();
+}
+
+/* Earliest one in this phase, or now. */
+static uint64_t devices_first_mark(struct swap *s, enum recov_mark mark)
+{
+	uint64_t earliest = now_ns();
+	struct recov_device d;
+
+	for (uint32_t i = 0; !device_get(s, i, &d); i++)
+		if (d.mark_ns[mark] > s->phase_start_ns && d.mark_ns[mark] < earliest)
+			earliest = d.mark_ns[mark];
+	return earliest;
+}
+
+/* 1: every device has it; 0: not yet; negative: never will, with the reason in the result. */
+typedef int (*device_test_t)(struct swap *s, const struct recov_device *d);
+
+static int test_kept(struct swap *s, const struct recov_device *d)
+{
+	return d->state == RECOV_DEV_KEPT || d->state == RECOV_DEV_RELEASED;
+}
+
+static int test_bound(struct swap *s, const struct recov_device *d)
+{
+	if (d->state == RECOV_DEV_BOUND)
+		return 1;
+	if (d->error && (d->state == RECOV_DEV_KEPT || d->state == RECOV_DEV_ADOPTED))
+		return failed(s, d->error, "%s of %s did not come back: %.*s", d->object, d->device,
+			      (int)sizeof(d->reason), d->reason);
+	return 0;
+}
+
+static int test_link(struct swap *s, const struct recov_device *d)
+{
+	return d->link || !d->link_before;
+}
+
+static int devices_test(struct swap *s, device_test_t test, const char **ret_missing)
+{
+	static _Thread_local char missing[RECOV_NAME_LEN];
+	struct recov_device d;
+	int r;
+
+	for (uint32_t i = 0; !device_get(s, i, &d); i++) {
+		r = test(s, &d);
+		if (r > 0)
+			continue;
+		memcpy(missing, d.object, sizeof(missing));
+		missing[sizeof(missing) - 1] = '\0';
+		*ret_missing = missing;
+		return r;
+	}
+	return 1;
+}
+
+/* Waits until all devices pass. 0, -ETIMEDOUT, or what the test gave. */
+static int devices_wait(struct swap *s, device_test_t test, uint32_t limit_ms,
+			const char **ret_missing)
+{
+	uint64_t limit = now_ns() + (uint64_t)limit_ms * 1000000u, now;
+	int r;
+
+	for (;;) {
+		struct pollfd pollfd = {.fd = s->fd, .events = POLLIN};
+
+		r = devices_test(s, test, ret_missing);
+		if (r)
+			return r < 0 ? r : 0;
+		now = now_ns();
+		if (now >= limit)
+			return -ETIMEDOUT;
+		/* At most 50 ms: usability is a level, not only an event. */
+		now = (limit - now) / 1000000u + 1;
+		(void)poll(&pollfd, 1, now > 50 ? 50 : (int)now);
+	}
+}
+
+/* ---- modules ---- */
+
+static int module_unload(const char *name)
+{
+	/* O_NONBLOCK: never wait for users to go, which might be for ever. */
+	return syscall(SYS_delete_module, name, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static int module_load(const struct replug_image *image, const char *options)
+{
+	size_t size;
+	const void *bytes = replug_image_bytes(image, &size);
+
+	if (syscall(SYS_init_module, bytes, size, options ? options : "") == 0)
+		return 0;
+	return errno == EEXIST ? 0 : -errno;
+}
+
+/* A file's name, as far as it fits a sentence with others. */
+static const char *file_of(const struct replug_image *image)
+{
+	const char *slash = strrchr(replug_image_path(image), '/');
+
+	return slash ? slash + 1 : replug_image_path(image);
+}
+
+static const struct replug_image *image_of(const struct swap *s, size_t i)
+{
+	return s->rollback ? s->modules[i].old_image : s->modules[i].new_image;
+}
+
+/* Takes the driver out, then the modules that only it needed. A dependency that somebody began to
+ * use meanwhile simply stays. */
+static int unload_all(struct swap *s)
+{
+	uint64_t detached;
+	int r;
+
+	phase_begin(s, REPLUG_DETACH);
+	r = module_unload(s->modules[0].name);
+	if (r)
+		return failed(s, r, "%s could not be unloaded: %s", s->modules[0].name,
+			      strerror(-r));
+	s->unloaded[0] = true;
+	detached = phase_end_at(s, REPLUG_DETACH, devices_mark(s, RECOV_MARK_KEPT));
+
+	phase_begin_at(s, REPLUG_UNLOAD, detached);
+	for (size_t i = 1; i < s->n_modules; i++)
+		if (module_unload(s->modules[i].name) == 0)
+			s->unloaded[i] = true;
+	phase_end(s, REPLUG_UNLOAD);
+	return 0;
+}
+
+static int load_all(struct swap *s)
+{
+	const char *missing;
+	uint64_t probing;
+	int r;
+
+	phase_begin(s, REPLUG_LOAD);
+	for (size_t i = s->n_modules; i-- > 0;) {
+		if (!s->unloaded[i])
+			continue;
+		r = module_load(image_of(s, i), s->modules[i].options);
+		if (r)
+			return failed(s, r, "%s could not be loaded: %s", file_of(image_of(s, i)),
+				      strerror(-r));
+		s->unloaded[i] = false;
+	}
+	s->new_is_in = !s->rollback;
+	probing = phase_end_at(s, REPLUG_LOAD, devices_first_mark(s, RECOV_MARK_PROBING));
+
+	phase_begin_at(s, REPLUG_ATTACH, probing);
+	r = devices_wait(s, test_bound, ATTACH_MS, &missing);
+	if (r == -ETIMEDOUT)
+		r = failed(s, r, "%s did not come back within %d s of the load of %s", missing,
+			   ATTACH_MS / 1000, file_of(image_of(s, 0)));
+	if (r)
+		return r;
+	phase_end(s, REPLUG_ATTACH);
+	return 0;
+}
+
+/* ---- serving again ---- */
+
+/* A device may serve and yet have lost a setting: that is an error of a new image, and the old
+ * one gets a chance to do better. */
+static int check_settings(struct swap *s)
+{
+	struct recov_device d;
+
+	for (uint32_t i = 0; !device_get(s, i, &d); i++)
+		if (d.error)
+			return failed(s, d.error, "%s: %.*s", d.object, (int)sizeof(d.reason),
+				      d.reason);
+	return 0;
+}
+
+static int serve(struct swap *s, bool strict)
+{
+	const char *missing;
+	int r;
+
+	phase_begin(s, REPLUG_CHECK);
+	r = strict ? check_settings(s) : 0;
+	if (r)
+		return r;
+	phase_end(s, REPLUG_CHECK);
+
+	phase_begin(s, REPLUG_REPLAY);
+	r = verb(s, RECOV_IOC_REPLAY, NULL);
+	if (r) {
+		if (!check_settings(s))
+			failed(s, r, "the devices of %s could not be restored: %s",
+			       s->modules[0].name, strerror(-r));
+		return r;
+	}
+	phase_end(s, REPLUG_REPLAY);
+
+	phase_begin(s, REPLUG_CHECK);
+	r = devices_wait(s, test_link, s->options.link_ms, &missing);
+	if (r == -ETIMEDOUT)
+		r = failed(s, r, "%s had a link and has had none for %u ms since it was opened",
+			   missing, s->options.link_ms);
+	if (!r)
+		r = check_settings(s);
+	if (r && strict)
+		return r;
+	phase_end(s, REPLUG_CHECK);
+
+	phase_begin(s, REPLUG_RESUME);
+	r = verb(s, RECOV_IOC_RESUME, NULL);
+	if (r)
+		return failed(s, r, "the devices of %s could not be resumed: %s",
+			      s->modules[0].name, strerror(-r));
+	phase_end_at(s, REPLUG_RESUME, devices_mark(s, RECOV_MARK_RESUMED));
+	return 0;
+}
+
+static void settle(struct swap *s, enum replug_outcome outcome)
+{
+	s->result->outcome = outcome;
+	if (s->hold_start_ns)
+		s->result->pause_ns = devices_mark(s, RECOV_MARK_RESUMED) - s->hold_start_ns;
+}
+
+/* Brings the old images back, whatever has been reached. The error that led here stays. */
+static void roll_back(struct swap *s)
+{
+	struct replug_error first = s->result->error;
+	const char *missing;
+	int r = 0;
+
+	s->rollback = true;
+	memset(s->result->phases_ns, 0, sizeof(s->result->phases_ns));
+	if (s->new_is_in) {
+		r = unload_all(s);
+		if (!r)
+			r = devices_wait(s, test_kept, ATTACH_MS, &missing);
+	}
+	if (!r && s->unloaded[0])
+		r = load_all(s);
+	if (!r)
+		r = serve(s, false);
+	if (r) {
+		struct replug_error second = s->result->error;
+
+		(void)verb(s, RECOV_IOC_ABANDON, NULL);
+		settle(s, REPLUG_FAILED);
+		replug_fail(&s->result->error, REPLUG_FAULT_FAILED, r,
+			    "%.120s; and the old image did not come back: %.100s", first.text,
+			    second.text);
+		return;
+	}
+	settle(s, REPLUG_ROLLED_BACK);
+	s->result->error = first;
+}
+
+static int begin(struct swap *s, const struct replug_plan *plan, int fd,
+		 const struct replug_options *options, struct replug_result *result)
+{
+	*result = (struct replug_result){.outcome = REPLUG_FAILED};
+	*s = (struct swap){.plan = plan, .fd = fd, .result = result};
+	if (options)
+		s->options = *options;
+	if (!s->options.deadline_ms)
+		s->options.deadline_ms = DEADLINE_DEFAULT_MS;
+	if (!s->options.link_ms)
+		s->options.link_ms = LINK_DEFAULT_MS;
+	s->modules = replug_plan_modules(plan, &s->n_modules);
+	if (!s->n_modules || s->n_modules > ARRAY_SIZE(s->unloaded))
+		return replug_fail(&result->error, REPLUG_FAULT_FAILED, -EINVAL,
+				   "the plan has %zu modules", s->n_modules);
+	/* The disk that this program lies on may be among the devices. */
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+		return replug_fail(&result->error, REPLUG_FAULT_UNSUPPORTED, -errno,
+				   "memory could not be locked: %s", strerror(errno));
+	return 0;
+}
+
+static int arm(struct swap *s)
+{
+	struct recov_arm arm = {
+		.deadline_ms = s->options.deadline_ms,
+		.drain_ms = s->options.drain_ms,
+	};
+	int r;
+
+	strncpy(arm.driver, s->modules[0].name, sizeof(arm.driver) - 1);
+	phase_begin(s, REPLUG_PLAN);
+	r = verb(s, RECOV_IOC_ARM, &arm);
+	if (r == -EBUSY)
+		return replug_fail(&s->result->error, REPLUG_FAULT_REFUSED, r,
+				   "another swap is under way, or a livepatch has taken a function "
+				   "that the shadow hooks");
+	if (r)
+		return replug_fail(&s->result->error, REPLUG_FAULT_REFUSED, r,
+				   "the shadow can't take over the devices of %s: %s",
+				   s->modules[0].name, strerror(-r));
+	phase_end(s, REPLUG_PLAN);
+	return 0;
+}
+
+int replug_swap_run(const struct replug_plan *plan, int fd, const struct replug_options *options,
+		    struct replug_result *ret_result)
+{
+	struct swap s;
+	int r;
+
+	r = begin(&s, plan, fd, options, ret_result);
+	if (!r)
+		r = arm(&s);
+	if (r) {
+		ret_result->outcome = REPLUG_REFUSED;
+		return 0;
+	}
+
+	phase_begin(&s, REPLUG_HOLD);
+	s.hold_start_ns = s.phase_start_ns;
+	r = verb(&s, RECOV_IOC_HOLD, NULL);
+	if (r)
+		failed(&s, r, "the devices of %s could not be held: %s", s.modules[0].name,
+		       strerror(-r));
+	else
+		phase_end(&s, REPLUG_HOLD);
+	if (!r)
+		r = unload_all(&s);
+	if (!r)
+		r = load_all(&s);
+	if (!r)
+		r = serve(&s, true);
+	if (r)
+		roll_back(&s);
+	else
+		settle(&s, REPLUG_SUCCESS);
+	return 0;
+}
+
+/* What an interrupted swap has left behind, by now and by whomever. */
+static int look_around(struct swap *s)
+{
+	_cleanup_(modules_close) struct modules modules = {0};
+	const struct replug_module *driver = &s->modules[0];
+	struct replug_host host;
+	int storage, r;
+
+	replug_host_init(&host, s->fd, &storage);
+	r = modules_open(&host, &modules);
+	if (r)
+		return r;
+	for (size_t i = 0; i < s->n_modules; i++)
+		s->unloaded[i] = module_state(&modules, s->modules[i].name) == MODULE_ABSENT;
+	s->new_is_in = !s->unloaded[0] && driver->new_image != driver->old_image &&
+		       module_is_image(&modules, driver->name, driver->new_image);
+	return 0;
+}
+
+/* The kernel has let go: a driver is all that can be missing. */
+static int load_missing(struct swap *s)
+{
+	int r = 0;
+
+	for (size_t i = s->n_modules; i-- > 0 && !r;)
+		if (s->unloaded[i])
+			r = module_load(image_of(s, i), s->modules[i].options);
+	if (r)
+		failed(s, r, "%s could not be loaded: %s", s->modules[0].name, strerror(-r));
+	return r;
+}
+
+/* Forward if the new image is in already, back if undo says so, with what is missing. */
+static int go_on(struct swap *s)
+{
+	int r = s->unloaded[0] ? load_all(s) : 0;
+
+	if (!r)
+		r = serve(s, false);
+	if (r)
+		(void)verb(s, RECOV_IOC_ABANDON, NULL);
+	return r;
+}
+
+int replug_swap_finish(const struct replug_plan *plan, int fd, bool undo,
+		       const struct replug_options *options, struct replug_result *ret_result)
+{
+	struct swap s;
+	int taken, r;
+
+	r = begin(&s, plan, fd, options, ret_result);
+	if (r)
+		return 0;
+	taken = verb(&s, RECOV_IOC_TAKE, NULL);
+	r = look_around(&s);
+	if (taken && taken != -ENOENT)
+		r = taken;
+	if (r) {
+		failed(&s, r, "the swap of %s can't be taken over: %s", s.modules[0].name,
+		       strerror(-r));
+		return 0;
+	}
+	s.rollback = undo && !s.new_is_in;
+	r = taken ? load_missing(&s) : go_on(&s);
+	if (r)
+		return 0;
+	ret_result->outcome = s.rollback ? REPLUG_ROLLED_BACK : REPLUG_SUCCESS;
+	replug_fail(&ret_result->error, REPLUG_FAULT_NONE, 0, "%s",
+		    s.rollback ? "the swap was interrupted and has been undone"
+			       : "the swap was interrupted and has been finished");
+	return 0;
+}
