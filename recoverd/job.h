@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a worker process does. Whatever reads foreign images or enters the kernel where a driver
+ * may hang runs here, so that neither can stop or kill the daemon.
+ */
+#ifndef RECOVERD_JOB_H
+#define RECOVERD_JOB_H
+
+#include "../replug/replug.h"
+#include "intent.h"
+
+enum job_kind {
+	JOB_LOOK,   /* the shadow module and the machine's swap */
+	JOB_MATCH,  /* the devices of some drivers, and whether each can be carried over */
+	JOB_PLAN,   /* what a swap would do, or why not */
+	JOB_SWAP,   /* plan, wait for "go", swap */
+	JOB_FINISH, /* end the interrupted swap of an intent */
+};
+
+/* Everything is borrowed, and copied to the worker by fork(2). */
+struct job {
+	enum job_kind kind;
+	const char *driver;
+	const char *image;    /* NULL: the installed one */
+	const char *kept_dir; /* of images that are loaded but not installed */
+	uint32_t drain_ms, deadline_ms, link_ms;
+	const char *const *drivers;  /* JOB_MATCH; ends with NULL */
+	const struct intent *intent; /* JOB_FINISH */
+	bool undo;		     /* JOB_FINISH: back to the old images */
+};
+
+/* The whole life of a worker; fd: its connection to the daemon. Returns its exit status. */
+int job_run(const struct job *job, int fd);
+
+#endif
