@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the verbs of recovctl share: the command line and the exit codes. */
+#ifndef RECOVCTL_CLI_H
+#define RECOVCTL_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_UNREACHABLE = 3,
+	EXIT_UNSUPPORTED = 4,
+	EXIT_REFUSED = 5,
+};
+
+struct cli {
+	const char *socket;
+	bool json, legend, color;
+	bool terminal; /* standard output is one */
+	bool check, dry_run, follow;
+	const char *to;
+	bool has_drain;
+	uint32_t drain_ms;
+	char **operands;
+	int n_operands;
+};
+
+int verb_status(const struct cli *cli);
+int verb_devices(const struct cli *cli);
+int verb_replug(const struct cli *cli);
+int verb_events(const struct cli *cli);
+
+/* "recovctl: ..." on standard error, fit for a terminal. */
+__attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
+
+#endif

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* recovctl: reads the command line and runs a verb. */
+#include <getopt.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../include/recov_shadow.h"
+#include "../recoverd/cleanup.h"
+#include "../recoverd/duration.h"
+#include "../recoverd/version.h"
+#include "cli.h"
+
+#define SOCKET "/run/recoverd/io.recoverd.Control"
+
+/* Options that only some verbs take. */
+enum {
+	TAKES_TO = 1 << 0,
+	TAKES_CHECK = 1 << 1,
+	TAKES_DRY_RUN = 1 << 2,
+	TAKES_DRAIN = 1 << 3,
+	TAKES_FOLLOW = 1 << 4,
+};
+
+static const struct verb {
+	const char *name;
+	int (*run)(const struct cli *cli);
+	int least, most; /* operands */
+	unsigned takes;
+	const char *usage, *what;
+} verbs[] = {
+	{"status", verb_status, 0, 0, 0, "status", "The daemon, the shadow module and the drivers"},
+	{"devices", verb_devices, 0, 1, 0, "devices [DRIVER]",
+	 "The devices, and whether each can be carried over"},
+	{"replug", verb_replug, 1, 1, TAKES_TO | TAKES_CHECK | TAKES_DRY_RUN | TAKES_DRAIN,
+	 "replug DRIVER [--to IMAGE] [--check|--dry-run] [--drain-limit T]",
+	 "Take a driver out and put it, or IMAGE, back in"},
+	{"events", verb_events, 0, 0, TAKES_FOLLOW, "events [--follow]", "What has happened"},
+};
+
+static const char options_help[] =
+	"Options:\n"
+	"  --to=IMAGE         module file to put in, instead of the installed one\n"
+	"  --check            only tell whether it would be possible\n"
+	"  --dry-run          print the whole plan and change nothing\n"
+	"  --drain-limit=T    how long work in flight may take to end, as 500ms or 1.5s\n"
+	"  --follow           go on with events as they happen, until Ctrl-C\n"
+	"  --json             one JSON object (events: one a line)\n"
+	"  --no-legend        tables without their first line\n"
+	"  --color=WHEN       auto, always or never\n"
+	"  --socket=PATH      where the daemon listens [" SOCKET "]\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit status: 0 done, 1 failed or rolled back, 2 usage, 3 daemon unreachable,\n"
+	"4 unsupported here, 5 refused. See recovctl(8).\n";
+
+static void print_help(void)
+{
+	puts("Usage: recovctl [OPTION]... VERB [ARGUMENT]...\n\nVerbs:");
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		printf("  %s\n        %s\n", verbs[i].usage, verbs[i].what);
+	printf("\n%s", options_help);
+}
+
+static int print_usage(const struct verb *verb)
+{
+	if (verb)
+		fprintf(stderr, "Usage: recovctl %s\n", verb->usage);
+	else
+		fputs("Usage: recovctl [OPTION]... VERB [ARGUMENT]...; recovctl --help lists all\n",
+		      stderr);
+	return EXIT_USAGE;
+}
+
+static bool color_by_itself(void)
+{
+	const char *no_color = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	if (no_color && *no_color)
+		return false;
+	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+static int set_color(struct cli *cli, const char *when)
+{
+	if (strcmp(when, "auto") == 0)
+		cli->color = color_by_itself();
+	else if (strcmp(when, "always") == 0)
+		cli->color = true;
+	else if (strcmp(when, "never") == 0)
+		cli->color = false;
+	else {
+		complain("--color is auto, always or never, not \"%s\"", when);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int set_drain(struct cli *cli, const char *text)
+{
+	if (duration_parse_ms(text, &cli->drain_ms) < 0) {
+		complain("--drain-limit is a time such as 500ms, 2s or 1.5s, not \"%s\"", text);
+		return EXIT_USAGE;
+	}
+	if (cli->drain_ms > RECOV_DRAIN_MAX_MS) {
+		complain("--drain-limit is at most %d s", RECOV_DRAIN_MAX_MS / 1000);
+		return EXIT_USAGE;
+	}
+	cli->has_drain = true;
+	return 0;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+/* 0: run the verb; 1: all was said; else the exit code, negated. */
+static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
+{
+	enum {
+		TO = 256,
+		CHECK,
+		DRY_RUN,
+		DRAIN,
+		FOLLOW,
+		JSON,
+		NO_LEGEND,
+		COLOR,
+		SOCKET_PATH,
+		VERSION
+	};
+	static const struct option table[] = {
+		{"to", required_argument, NULL, TO},
+		{"check", no_argument, NULL, CHECK},
+		{"dry-run", no_argument, NULL, DRY_RUN},
+		{"drain-limit", required_argument, NULL, DRAIN},
+		{"follow", no_argument, NULL, FOLLOW},
+		{"json", no_argument, NULL, JSON},
+		{"no-legend", no_argument, NULL, NO_LEGEND},
+		{"color", required_argument, NULL, COLOR},
+		{"socket", required_argument, NULL, SOCKET_PATH},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, VERSION},
+		{},
+	};
+	int c, r = 0;
+
+	while ((c = getopt_long(argc, argv, "hf", table, NULL)) != -1) {
+		switch (c) {
+		case TO:
+			cli->to = optarg;
+			*ret_given |= TAKES_TO;
+			break;
+		case CHECK:
+			cli->check = true;
+			*ret_given |= TAKES_CHECK;
+			break;
+		case DRY_RUN:
+			cli->dry_run = true;
+			*ret_given |= TAKES_DRY_RUN;
+			break;
+		case DRAIN:
+			r = set_drain(cli, optarg);
+			*ret_given |= TAKES_DRAIN;
+			break;
+		case 'f':
+		case FOLLOW:
+			cli->follow = true;
+			*ret_given |= TAKES_FOLLOW;
+			break;
+		case JSON:
+			cli->json = true;
+			break;
+		case NO_LEGEND:
+			cli->legend = false;
+			break;
+		case COLOR:
+			r = set_color(cli, optarg);
+			break;
+		case SOCKET_PATH:
+			cli->socket = optarg;
+			break;
+		case VERSION:
+			puts("recovctl " RECOVERD_VERSION);
+			return 1;
+		case 'h':
+			print_help();
+			return 1;
+		default:
+			return -EXIT_USAGE;
+		}
+		if (r)
+			return -r;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = {.socket = SOCKET, .legend = true, .color = color_by_itself()};
+	const struct verb *verb;
+	unsigned given = 0;
+	int r;
+
+	cli.terminal = isatty(STDOUT_FILENO);
+	r = parse(argc, argv, &cli, &given);
+	if (r)
+		return r < 0 ? -r : EXIT_DONE;
+	if (optind == argc)
+		return print_usage(NULL);
+	verb = find_verb(argv[optind]);
+	if (!verb) {
+		complain("there is no verb \"%s\"", argv[optind]);
+		return print_usage(NULL);
+	}
+	cli.operands = argv + optind + 1;
+	cli.n_operands = argc - optind - 1;
+	if (cli.n_operands < verb->least || cli.n_operands > verb->most || (given & ~verb->takes))
+		return print_usage(verb);
+	if (cli.check && cli.dry_run) {
+		complain("--check and --dry-run exclude each other");
+		return EXIT_USAGE;
+	}
+
+	r = verb->run(&cli);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		complain("standard output can't be written");
+		return r ? r : EXIT_FAILED;
+	}
+	return r;
+}
