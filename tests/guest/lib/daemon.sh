@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# The daemon under test, and swaps through its command.
+
+EVENTS=/run/events.jsonl
+
+daemon_pid() {
+	recovctl status --json | jq -e '.daemon.pid // .pid'
+}
+
+# start_recoverd [OPTION...]: in the background; returns when it is ready.
+start_recoverd() {
+	recoverd --background --events "$EVENTS" "$@"
+}
+
+# replug NAME DRIVER [OPTION...]: swap, and keep the result as $RESULTS/NAME.json and .status;
+# returns what recovctl does.
+replug() {
+	local name=$1 status=0
+	shift
+	recovctl replug --json "$@" >"$RESULTS/$name.json" 2>"$RESULTS/$name.err" || status=$?
+	echo $status >"$RESULTS/$name.status"
+	return $status
+}
+
+# result NAME FILTER: of a replug's result.
+result() {
+	jq -er "$2" "$RESULTS/$1.json"
+}
+
+# show_result NAME: outcome, pause and phases on one line, and what was said.
+show_result() {
+	note "$(jq -r '"\(.driver): \(.outcome), pause \((.pause_ns // 0) / 1e6 | round) ms; "
+		+ ([.phases_ns // {} | to_entries[] | "\(.key) \(.value / 1e6 * 10 | round / 10)"]
+		| join(", ")) + (if .reason then "; " + .reason else "" end)' \
+		"$RESULTS/$1.json" 2>/dev/null || true)"
+	[[ ! -s $RESULTS/$1.err ]] || show "$RESULTS/$1.err"
+}
+
+# check_swapped TITLE NAME DRIVER [OPTION...]: the swap succeeds, and with it the module is new.
+check_swapped() {
+	local title=$1 name=$2 driver=$3 before
+	shift 2
+	before=$(module_stamp "$driver")
+	check "$title" replug "$name" "$@"
+	show_result "$name"
+	if [[ $before == "$(module_stamp "$driver")" ]]; then
+		fail "$title: the module in /sys/module was replaced"
+	fi
+}

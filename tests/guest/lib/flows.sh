@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Checked traffic between the two ends of the test network.
+
+FLOWS_SERVER=
+# Messages a second of each flow: what an emulated CPU carries next to everything else.
+FLOWS_RATE=400
+
+# flows_start [OPTION...]: five flows to the peer, until flows_stop; OPTIONs of `flow run`.
+flows_start() {
+	if [[ ! $FLOWS_SERVER ]]; then
+		ip netns exec peer flow serve 2>"$RESULTS/flow-serve" &
+		FLOWS_SERVER=$!
+	fi
+	rm -f "$RESULTS"/flow-{stop,ready,status}
+	{
+		local status=0
+		flow run "$PEER_V4" --until "$RESULTS/flow-stop" --ready "$RESULTS/flow-ready" \
+			--stall 40 --rate "$FLOWS_RATE" --out "$RESULTS/flows.jsonl" "$@" \
+			>"$RESULTS/flows" 2>&1 || status=$?
+		echo $status >"$RESULTS/flow-status"
+	} &
+	if ! eventually 15 test -e "$RESULTS/flow-ready"; then
+		show "$RESULTS/flows"
+		die "the flows did not begin"
+	fi
+}
+
+# flows_alive: the run goes on.
+flows_alive() {
+	[[ ! -e $RESULTS/flow-status ]]
+}
+
+# flows_stop: end them; returns what the tool does, with its table in $RESULTS/flows.
+flows_stop() {
+	touch "$RESULTS/flow-stop"
+	eventually 120 test -s "$RESULTS/flow-status" || return 124
+	return "$(<"$RESULTS/flow-status")"
+}
+
+# flows_stop_and_check [NAME]: all of it arrived, over connections that lived.
+flows_stop_and_check() {
+	local name=${1:-no connection lost, no byte corrupt or missing}
+	check "$name" flows_stop
+	show "$RESULTS/flows"
+}
+
+# longest_gap_ms: of the flows that were stopped last, rounded.
+longest_gap_ms() {
+	jq 'select(.flow == "all") | .longest_gap_ms | round' "$RESULTS/flows.jsonl"
+}
