@@ -59,7 +59,7 @@ UNIT_TESTS := $(patsubst $(B)/obj/%.o,$(B)/%,$(UNIT_MAIN))
 # Archives: a program takes from them what it uses.
 PARTS := $(if $(RECOVERD_PARTS),$(B)/obj/recoverd.a) $(if $(REPLUG),$(B)/libreplug.a)
 
-.PHONY: all module module-install kmod unit fuzz demo test soak bench check install install-built clean distclean help print-flags
+.PHONY: all module module-install kmod unit fuzz demo test soak bench check install install-built uninstall clean distclean help print-flags
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -76,7 +76,7 @@ help:
 	@echo 'make soak       the long tests'
 	@echo 'make bench      the measurements'
 	@echo 'make check      sparse, clang-tidy, shellcheck, clang-format'
-	@echo 'make install    into DESTDIR, below prefix ($(prefix))'
+	@echo 'make install    into DESTDIR, below prefix ($(prefix)); uninstall'
 	@echo 'make clean      remove what was built; distclean: the downloaded kernels as well'
 
 # ---- Programs -----------------------------------------------------------------------------------
@@ -155,6 +155,7 @@ kmod:
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
 module:
+	$(if $(wildcard $(KDIR)/Makefile),,$(error no kernel headers in $(KDIR): install linux-headers-$(shell uname -r), or name others with KDIR=))
 	@mkdir -p $(B)/module
 	ln -sf $(CURDIR)/shadow-kmod/* $(CURDIR)/include/recov_shadow.h $(B)/module
 	$(MAKE) -C $(abspath $(KDIR)) M=$(CURDIR)/$(B)/module modules
@@ -215,7 +216,8 @@ install-built:
 	$(if $(wildcard $(B)/libreplug.so.0),ln -sf libreplug.so.0 '$(DESTDIR)$(libdir)/libreplug.so')
 	$(call put,644,$(B)/libreplug.a,$(libdir))
 	$(call put,644,replug/replug.h,$(includedir))
-	$(call put,644,recoverd/*.service,$(unitdir))
+	@mkdir -p '$(DESTDIR)$(unitdir)'
+	sed 's|/usr/sbin/|$(sbindir)/|' recoverd/recoverd.service >'$(DESTDIR)$(unitdir)/recoverd.service'
 	$(call put,644,$(B)/man/*.8,$(mandir)/man8)
 	$(call put,644,include/*.schema.json,$(schemadir))
 	@# The folders of policies/ are those that recoverd looks into.
@@ -223,6 +225,14 @@ install-built:
 		if [ -x "$$file" ]; then mode=755; else mode=644; fi; \
 		$(INSTALL) -D -m $$mode "$$file" "$(DESTDIR)$(datadir)/$$file" || exit; \
 	done; fi
+
+# Settings of one's own in /etc/recoverd stay.
+uninstall:
+	$(foreach file,$(sbindir)/recoverd $(bindir)/recovctl $(unitdir)/recoverd.service \
+		$(libdir)/libreplug.a $(libdir)/libreplug.so $(libdir)/libreplug.so.0 \
+		$(includedir)/replug.h $(MANUALS:$(B)/man/%=$(mandir)/man8/%),\
+		rm -f '$(DESTDIR)$(file)';)
+	rm -rf '$(DESTDIR)$(datadir)' '$(DESTDIR)$(schemadir)'
 
 clean:
 	rm -rf $(filter-out $(B)/kernels,$(wildcard $(B)/*))

@@ -39,13 +39,24 @@ static bool is_common(const char *key)
 	return false;
 }
 
+/* Who reads the line can tell where the value ends. */
+static void say_quoted(const char *key, const char *value)
+{
+	say(" %s=\"", key);
+	for (const char *quote; (quote = strchr(value, '"')); value = quote + 1) {
+		say("%.*s", (int)(quote - value), value);
+		fputs("\\\"", stdout);
+	}
+	say("%s\"", value);
+}
+
 static void say_field(const char *key, const json_t *value)
 {
 	size_t len = strlen(key);
 	char took[32];
 
 	if (json_is_string(value))
-		say(" %s=\"%s\"", key, json_string_value(value));
+		say_quoted(key, json_string_value(value));
 	else if (json_is_boolean(value))
 		say(" %s=%s", key, json_is_true(value) ? "yes" : "no");
 	else if (json_is_integer(value) && len > 3 && strcmp(key + len - 3, "_ns") == 0)

@@ -22,6 +22,9 @@ enum {
 	TAKES_FOLLOW = 1 << 4,
 };
 
+static const char *const taken_names[] = {"--to", "--check", "--dry-run", "--drain-limit",
+					  "--follow"};
+
 static const struct verb {
 	const char *name;
 	int (*run)(const struct cli *cli);
@@ -120,6 +123,12 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+static int missing_value(const char *option)
+{
+	complain("option \"%s\" needs a value", option);
+	return EXIT_USAGE;
+}
+
 /* 0: run the verb; 1: all was said; else the exit code, negated. */
 static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 {
@@ -151,10 +160,13 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 	};
 	int c, r = 0;
 
-	while ((c = getopt_long(argc, argv, "hf", table, NULL)) != -1) {
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":hf", table, NULL)) != -1) {
 		switch (c) {
 		case TO:
 			cli->to = optarg;
+			if (!*optarg)
+				r = missing_value("--to");
 			*ret_given |= TAKES_TO;
 			break;
 		case CHECK:
@@ -185,6 +197,8 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 			break;
 		case SOCKET_PATH:
 			cli->socket = optarg;
+			if (!*optarg)
+				r = missing_value(argv[optind - 1]);
 			break;
 		case VERSION:
 			puts("recovctl " RECOVERD_VERSION);
@@ -192,7 +206,12 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		case 'h':
 			print_help();
 			return 1;
+		case ':':
+			r = missing_value(argv[optind - 1]);
+			break;
 		default:
+			complain("option \"%s\" is not understood; see recovctl --help",
+				 argv[optind - 1]);
 			return -EXIT_USAGE;
 		}
 		if (r)
@@ -201,7 +220,30 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 	return 0;
 }
 
-int main(int argc, char **argv)
+/* Does what is given fit the verb? 0, or the exit code after a sentence that says why not. */
+static int check_given(const struct verb *verb, const struct cli *cli, unsigned given)
+{
+	if (given & ~verb->takes) {
+		complain("%s does not take %s", verb->name,
+			 taken_names[__builtin_ctz(given & ~verb->takes)]);
+		return print_usage(verb);
+	}
+	if (cli->n_operands > verb->most) {
+		complain("unexpected argument \"%s\"", cli->operands[verb->most]);
+		return print_usage(verb);
+	}
+	if (cli->n_operands < verb->least || (cli->n_operands && !*cli->operands[0])) {
+		complain("%s needs the name of a driver", verb->name);
+		return print_usage(verb);
+	}
+	if (cli->check && cli->dry_run) {
+		complain("--check and --dry-run exclude each other");
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int run(int argc, char **argv)
 {
 	struct cli cli = {.socket = SOCKET, .legend = true, .color = color_by_itself()};
 	const struct verb *verb;
@@ -214,6 +256,10 @@ int main(int argc, char **argv)
 		return r < 0 ? -r : EXIT_DONE;
 	if (optind == argc)
 		return print_usage(NULL);
+	if (strcmp(argv[optind], "help") == 0) {
+		print_help();
+		return EXIT_DONE;
+	}
 	verb = find_verb(argv[optind]);
 	if (!verb) {
 		complain("there is no verb \"%s\"", argv[optind]);
@@ -221,14 +267,15 @@ int main(int argc, char **argv)
 	}
 	cli.operands = argv + optind + 1;
 	cli.n_operands = argc - optind - 1;
-	if (cli.n_operands < verb->least || cli.n_operands > verb->most || (given & ~verb->takes))
-		return print_usage(verb);
-	if (cli.check && cli.dry_run) {
-		complain("--check and --dry-run exclude each other");
-		return EXIT_USAGE;
-	}
+	r = check_given(verb, &cli, given);
+	return r ? r : verb->run(&cli);
+}
 
-	r = verb->run(&cli);
+int main(int argc, char **argv)
+{
+	int r;
+
+	r = run(argc, argv);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		complain("standard output can't be written");
 		return r ? r : EXIT_FAILED;

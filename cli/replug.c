@@ -174,10 +174,6 @@ int verb_replug(const struct cli *cli)
 	bool continues = true;
 	int r;
 
-	if (cli->to && !*cli->to) {
-		complain("--to needs a module file");
-		return EXIT_USAGE;
-	}
 	r = client_open(cli, &client);
 	if (r)
 		return r;

@@ -26,7 +26,12 @@ struct reading {
 	void *ctx;
 };
 
-static const char *const directories[] = {"/etc/recoverd", "/run/recoverd", "/usr/lib/recoverd"};
+static const char *const directories[] = {
+	"/etc/recoverd",
+	"/run/recoverd",
+	"/usr/local/lib/recoverd",
+	"/usr/lib/recoverd",
+};
 
 int config_new(struct config **ret_config)
 {

@@ -313,10 +313,8 @@ static void on_first_look(struct manager *manager, void *ctx, json_t *answers,
 	bool damaged = ctx != NULL;
 
 	(void)answers;
-	if (!manager->look) {
-		log_line(LOG_WARNING, "The shadow module does not answer: %s", result->error.text);
+	if (!manager->look)
 		report_shadow_missing(manager->events, result->error.text);
-	}
 	manager->on_ready(manager);
 	if (!manager->stopping)
 		begin_interruption(manager, damaged);

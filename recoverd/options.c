@@ -45,7 +45,8 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 	int c;
 
 	optind = 0;
-	while ((c = getopt_long(argc, argv, "h", table, NULL)) != -1) {
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
 		switch (c) {
 		case EVENTS:
 			options.events = optarg;
@@ -65,7 +66,14 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 		case 'h':
 			fputs(help, stdout);
 			return 0;
+		case ':':
+			fprintf(stderr, "recoverd: option \"%s\" needs a value\n",
+				argv[optind - 1]);
+			return -EINVAL;
 		default:
+			fprintf(stderr,
+				"recoverd: option \"%s\" is not understood; see recoverd --help\n",
+				argv[optind - 1]);
 			return -EINVAL;
 		}
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "log.h"
 #include "text.h"
 
 const char *fault_name(enum replug_fault fault)
@@ -96,6 +97,7 @@ void report_shadow_loaded(struct event_log *log, unsigned abi, unsigned swaps)
 
 void report_shadow_missing(struct event_log *log, const char *reason)
 {
+	log_line(LOG_WARNING, "Drivers are watched but can't be swapped: %s", reason);
 	event_publish(log, "shadow.missing", EVENT_WARNING,
 		      json_pack("{s:o}", "reason", text_json(reason)));
 }

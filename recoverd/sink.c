@@ -205,8 +205,10 @@ int sink_new(sd_event *loop, struct event_log *log, const char *spec, struct sin
 	sink->is_socket = strncmp(spec, "unix:", strlen("unix:")) == 0;
 	if (sink->is_socket) {
 		r = sink_connect(sink, spec + strlen("unix:"));
-		if (r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN)
+		if (r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN) {
+			log_errno(LOG_WARNING, r, "Event output %s: %m, trying again later", spec);
 			r = 0;
+		}
 	} else {
 		r = sink_open(sink);
 	}

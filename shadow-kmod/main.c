@@ -33,4 +33,5 @@ static void __exit recov_shadow_exit(void)
 module_init(recov_shadow_init);
 module_exit(recov_shadow_exit);
 MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The recoverd maintainers");
 MODULE_DESCRIPTION("Keeps the users of a driver served while the driver is swapped");
