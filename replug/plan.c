@@ -105,6 +105,30 @@ static int check_state(const struct modules *modules, const char *driver, struct
 	}
 }
 
+/* Modules that keep pointers into another driver's devices without holding its module: they learn
+ * of its going from notifications that a swap does not send. */
+static const struct {
+	const char *driver, *companion;
+} companions[] = {
+	{"bnx2", "cnic"},
+	{"bnx2x", "cnic"},
+};
+
+static int check_companions(const struct modules *modules, const char *driver,
+			    struct replug_error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(companions); i++) {
+		const char *companion = companions[i].companion;
+
+		if (str_eq(driver, companions[i].driver) &&
+		    module_state(modules, companion) != MODULE_ABSENT)
+			return replug_fail(err, REPLUG_FAULT_REFUSED, -EBUSY,
+					   "%s is loaded, which keeps pointers into %s's devices",
+					   companion, driver);
+	}
+	return 0;
+}
+
 static int check_busy(const struct replug_host *host, struct replug_error *err)
 {
 	char other[REPLUG_NAME_MAX] = "";
@@ -192,6 +216,8 @@ int replug_plan_new(const struct replug_host *host, const char *driver, const ch
 	r = check_state(&modules, name, err);
 	if (!r)
 		r = check_busy(host, err);
+	if (!r)
+		r = check_companions(&modules, name, err);
 	if (!r)
 		r = closure_find(&modules, name, &closure, err);
 	if (!r)

@@ -349,7 +349,9 @@ static bool slot_let_go(struct recov_slot *slot, bool expired)
 		}
 		return true;
 	}
-	return true; /* in the hands of a driver's remove() or probe() */
+	if (expired)
+		recov_slot_fail(slot, -ETIMEDOUT, "its driver's remove() or probe() does not end");
+	return true;
 }
 
 static void swap_tick(struct work_struct *work)

@@ -252,6 +252,16 @@ static void test_driver_with_holders_is_refused(void **state)
 		       "eth cannot be unloaded: other modules use it (another, upper)");
 }
 
+static void test_driver_with_a_companion_is_refused(void **state)
+{
+	struct machine *m = *state;
+
+	machine_module(m, "bnx2", "", 0);
+	machine_module(m, "cnic", "", 0);
+	assert_refused(m, "bnx2", NULL, REPLUG_FAULT_REFUSED,
+		       "cnic is loaded, which keeps pointers into bnx2's devices");
+}
+
 static void test_driver_in_use_is_refused(void **state)
 {
 	struct machine *m = *state;
@@ -482,6 +492,7 @@ int main(void)
 		MACHINE_TEST(test_second_swap_is_refused),
 		MACHINE_TEST(test_shadow_that_does_not_answer_is_told),
 		MACHINE_TEST(test_driver_with_holders_is_refused),
+		MACHINE_TEST(test_driver_with_a_companion_is_refused),
 		MACHINE_TEST(test_driver_in_use_is_refused),
 		MACHINE_TEST(test_permanent_driver_is_refused),
 		MACHINE_TEST(test_kernel_that_can_not_unload_is_unsupported),
