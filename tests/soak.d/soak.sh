@@ -27,6 +27,11 @@ slab_kb() {
 	echo "$least"
 }
 
+# Kilobytes in use of each cache, as lines of NAME KB.
+caches_kb() {
+	awk 'NR > 2 { printf "%s %.1f\n", $1, $2 * $4 / 1024 }' /proc/slabinfo | sort
+}
+
 swap_once() {
 	replug swap "$driver" || die "swap $1: $(<"$RESULTS/swap.err")"
 	pauses+=("$(jq '.pause_ns / 1e6 | round' "$RESULTS/swap.json")")
@@ -47,6 +52,7 @@ pauses=()
 # Without the flows, whose packets are slab memory, too.
 flows_stop || die "the flows of the warm-up did not survive it: $(<"$RESULTS/flows")"
 before=$(slab_kb)
+caches_kb >"$RESULTS/caches"
 flows_start
 begin=$(now_ms)
 if [[ $mode == swaps ]]; then
@@ -64,6 +70,8 @@ status=0
 flows_stop || status=$?
 show "$RESULTS/flows"
 after=$(slab_kb)
+note "caches that grew, in kB:" "$(caches_kb | join "$RESULTS/caches" - |
+	awk '$3 - $2 >= 2 { printf " %s %.1f", $1, $3 - $2 }')"
 printf '%s\n' "${pauses[@]}" | sort -n >"$RESULTS/pauses"
 jq -cMn --arg driver "$driver" --arg mode "$mode" --argjson seconds "$seconds" \
 	--argjson swaps "${#pauses[@]}" --argjson growth_kb $((after - before)) \
