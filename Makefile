@@ -17,7 +17,7 @@ INSTALL = install
 PKG_CONFIG = pkg-config
 
 B := build
-PACKAGES := libelf libkmod libsystemd jansson inih libcap-ng capstone libarchive
+PACKAGES := libelf libkmod libsystemd jansson inih libcap-ng capstone libarchive libbpf
 WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 LINK_HARDENING := -Wl,-z,relro,-z,now

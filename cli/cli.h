@@ -30,6 +30,7 @@ struct cli {
 
 int verb_status(const struct cli *cli);
 int verb_devices(const struct cli *cli);
+int verb_holders(const struct cli *cli);
 int verb_replug(const struct cli *cli);
 int verb_events(const struct cli *cli);
 

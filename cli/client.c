@@ -108,6 +108,12 @@ static int client_error(const char *error, const json_t *parameters)
 		complain("no driver %s is loaded", detail ? detail : "of this name");
 		return EXIT_USAGE;
 	}
+	if (strcmp(name, "BuiltIn") == 0) {
+		detail = json_string_value(json_object_get(parameters, "driver"));
+		complain("%s is built into the kernel and can't be taken out",
+			 detail ? detail : "it");
+		return EXIT_REFUSED;
+	}
 	if (strcmp(name, "PermissionDenied") == 0) {
 		complain("the daemon does not permit this to you");
 		return EXIT_REFUSED;

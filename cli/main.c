@@ -35,6 +35,8 @@ static const struct verb {
 	{"status", verb_status, 0, 0, 0, "status", "The daemon, the shadow module and the drivers"},
 	{"devices", verb_devices, 0, 1, 0, "devices [DRIVER]",
 	 "The devices, and whether each can be carried over"},
+	{"holders", verb_holders, 1, 1, 0, "holders DRIVER",
+	 "Who holds a driver, and what would free each"},
 	{"replug", verb_replug, 1, 1, TAKES_TO | TAKES_CHECK | TAKES_DRY_RUN | TAKES_DRAIN,
 	 "replug DRIVER [--to IMAGE] [--check|--dry-run] [--drain-limit T]",
 	 "Take a driver out and put it, or IMAGE, back in"},

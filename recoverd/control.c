@@ -6,6 +6,7 @@
 
 #include "attempt.h"
 #include "cleanup.h"
+#include "control_holders.h"
 #include "control_replug.h"
 #include "inventory.h"
 #include "manager.h"
@@ -374,6 +375,7 @@ static const struct varlink_method methods[] = {
 	{"Devices", handle_devices},
 	{"Replug", control_replug},
 	{"Events", handle_events},
+	{"Holders", control_holders},
 	{},
 };
 

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "cleanup.h"
+#include "holders.h"
 #include "modload.h"
 #include "shadow.h"
 #include "text.h"
@@ -346,6 +347,32 @@ static int job_finish(const struct job *job, int fd)
 	return tell_result(fd, &result);
 }
 
+static int tell_holders(void *ctx, json_t *holders)
+{
+	return tell(*(int *)ctx, worker_message_holders(holders, NULL), true);
+}
+
+static int job_holders(const struct job *job, int fd)
+{
+	struct holders_summary summary;
+	struct replug_error error = {};
+	int r;
+
+	r = holders_scan("", job->driver, tell_holders, &fd, &summary);
+	if (r < 0) {
+		error.fault = r == -ENOENT	 ? REPLUG_FAULT_USAGE
+			      : r == -EOPNOTSUPP ? REPLUG_FAULT_REFUSED
+						 : REPLUG_FAULT_FAILED;
+		snprintf(error.text, sizeof(error.text), "the holders of %.64s can't be listed: %s",
+			 job->driver, strerror(-r));
+		return tell_error(fd, REPLUG_REFUSED, &error);
+	}
+	r = tell(fd, worker_message_holders(json_array(), &summary), true);
+	if (r < 0)
+		return r;
+	return tell_result(fd, &(struct replug_result){.outcome = REPLUG_SUCCESS});
+}
+
 int job_run(const struct job *job, int fd)
 {
 	int r = -EINVAL;
@@ -363,6 +390,9 @@ int job_run(const struct job *job, int fd)
 		break;
 	case JOB_FINISH:
 		r = job_finish(job, fd);
+		break;
+	case JOB_HOLDERS:
+		r = job_holders(job, fd);
 		break;
 	}
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -10,11 +10,12 @@
 #include "intent.h"
 
 enum job_kind {
-	JOB_LOOK,   /* the shadow module and the machine's swap */
-	JOB_MATCH,  /* the devices of some drivers, and whether each can be carried over */
-	JOB_PLAN,   /* what a swap would do, or why not */
-	JOB_SWAP,   /* plan, wait for "go", swap */
-	JOB_FINISH, /* end the interrupted swap of an intent */
+	JOB_LOOK,    /* the shadow module and the machine's swap */
+	JOB_MATCH,   /* the devices of some drivers, and whether each can be carried over */
+	JOB_PLAN,    /* what a swap would do, or why not */
+	JOB_SWAP,    /* plan, wait for "go", swap */
+	JOB_FINISH,  /* end the interrupted swap of an intent */
+	JOB_HOLDERS, /* who holds a driver, with or without the shadow module */
 };
 
 /* Everything is borrowed, and copied to the worker by fork(2). */

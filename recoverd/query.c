@@ -5,8 +5,9 @@
 #include "cleanup.h"
 #include "worker.h"
 
-#define LOOK_LIMIT_MS  5000
-#define MATCH_LIMIT_MS 15000
+#define LOOK_LIMIT_MS	 5000
+#define MATCH_LIMIT_MS	 15000
+#define HOLDERS_LIMIT_MS 20000 /* below the patience of recovctl */
 
 struct query {
 	struct manager *manager;
@@ -96,6 +97,13 @@ int query_match(struct manager *manager, const char *const *drivers, query_answe
 	struct job job = {.kind = JOB_MATCH, .drivers = drivers};
 
 	return query_new(manager, &job, MATCH_LIMIT_MS, answer, ctx);
+}
+
+int query_holders(struct manager *manager, const char *driver, query_answer answer, void *ctx)
+{
+	struct job job = {.kind = JOB_HOLDERS, .driver = driver};
+
+	return query_new(manager, &job, HOLDERS_LIMIT_MS, answer, ctx);
 }
 
 void query_drop_all(struct manager *manager)

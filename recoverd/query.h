@@ -16,6 +16,8 @@ int query_look(struct manager *manager, query_answer answer, void *ctx);
 /* drivers: NULL-terminated, copied. */
 int query_match(struct manager *manager, const char *const *drivers, query_answer answer,
 		void *ctx);
+/* answers: some with "holders", then one with "summary" if it came to its end. */
+int query_holders(struct manager *manager, const char *driver, query_answer answer, void *ctx);
 /* Every one under way is given up; answers are not called. */
 void query_drop_all(struct manager *manager);
 

@@ -196,11 +196,58 @@ static int parse_match(json_t *body)
 	return check_array(devices, DEVICES_MAX, check_device);
 }
 
+static bool is_text_or_null(const json_t *value)
+{
+	return json_is_string(value) || json_is_null(value);
+}
+
+static int check_holder(json_t *holder)
+{
+	static const char *const kinds[] = {"process", "netdev", "mount",
+					    "module",  "bpf",	 "reference"};
+	json_t *pid, *comm, *object, *device, *count, *uncertain;
+	const char *kind, *name, *detail, *how;
+	size_t i;
+	int pins;
+
+	if (json_unpack_ex(holder, NULL, JSON_STRICT,
+			   "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s}", "kind", &kind,
+			   "name", &name, "detail", &detail, "pid", &pid, "comm", &comm, "object",
+			   &object, "device", &device, "count", &count, "pins", &pins, "uncertain",
+			   &uncertain, "free", &how) < 0)
+		return -EBADMSG;
+	for (i = 0; i < ARRAY_SIZE(kinds) && strcmp(kinds[i], kind) != 0; i++)
+		;
+	if (i == ARRAY_SIZE(kinds) || !is_text_or_null(comm) || !is_text_or_null(object) ||
+	    !is_text_or_null(device) || !is_text_or_null(uncertain) ||
+	    (!json_is_null(pid) && json_integer_value(pid) <= 0) ||
+	    (!json_is_null(count) && json_integer_value(count) <= 0))
+		return -EBADMSG;
+	return strings_fit(holder, 2 * TEXT_MAX) ? 0 : -EBADMSG;
+}
+
+static int parse_holders(json_t *body)
+{
+	json_t *holders, *summary;
+	const char *type, *incomplete;
+	json_int_t references;
+
+	if (json_unpack_ex(body, NULL, JSON_STRICT, "{s:s, s:o, s:o}", "type", &type, "holders",
+			   &holders, "summary", &summary) < 0)
+		return -EBADMSG;
+	if (!json_is_null(summary) &&
+	    (json_unpack_ex(summary, NULL, JSON_STRICT, "{s:I, s:s}", "references", &references,
+			    "incomplete", &incomplete) < 0 ||
+	     references < 0 || strlen(incomplete) >= TEXT_MAX))
+		return -EBADMSG;
+	return check_array(holders, HOLDERS_MAX, check_holder);
+}
+
 int worker_message_parse(json_t *body, struct worker_message *ret_message)
 {
 	static const char *const names[] = {
 		[WORKER_PLAN] = "plan", [WORKER_PHASE] = "phase", [WORKER_RESULT] = "result",
-		[WORKER_LOOK] = "look", [WORKER_MATCH] = "match",
+		[WORKER_LOOK] = "look", [WORKER_MATCH] = "match", [WORKER_HOLDERS] = "holders",
 	};
 	struct worker_message message = {.body = body};
 	const char *type = json_string_value(json_object_get(body, "type"));
@@ -227,6 +274,9 @@ int worker_message_parse(json_t *body, struct worker_message *ret_message)
 		break;
 	case WORKER_MATCH:
 		r = parse_match(body);
+		break;
+	case WORKER_HOLDERS:
+		r = parse_holders(body);
 		break;
 	default:
 		r = -EBADMSG;
@@ -306,4 +356,15 @@ json_t *worker_message_match(const char *driver, const struct replug_error *erro
 	return json_pack("{s:s, s:o, s:s, s:o, s:o}", "type", "match", "driver", text_json(driver),
 			 "fault", fault_name(error->fault), "reason", text_json(error->text),
 			 "devices", devices_json(devices, n));
+}
+
+json_t *worker_message_holders(json_t *holders, const struct holders_summary *summary)
+{
+	json_t *end = json_null();
+
+	if (summary)
+		end = json_pack("{s:I, s:o}", "references",
+				(json_int_t)(summary->references > 0 ? summary->references : 0),
+				"incomplete", text_json(summary->incomplete));
+	return json_pack("{s:s, s:o, s:o}", "type", "holders", "holders", holders, "summary", end);
 }

@@ -10,8 +10,10 @@
  *	look	{present, reason, abi, swaps, swap_state, owner_pid, deadline_left_ns, driver,
  *		 swap_devices: [{bus, name, object, class, state, error, reason}]}
  *	match	{driver, fault, reason, devices: [DEVICE]}
+ *	holders	{holders: [HOLDER], summary: {references, incomplete} or null}
  *
- * DEVICE is {bus, name, object, class, room, need, supported, reason}. Each carries its name as
+ * DEVICE is {bus, name, object, class, room, need, supported, reason}, HOLDER as in
+ * holders.h. Each carries its name as
  * "type" besides. The daemon says one thing back, "go", which a swap waits for after its plan.
  */
 #ifndef RECOVERD_WORKER_MESSAGE_H
@@ -20,6 +22,7 @@
 #include <jansson.h>
 
 #include "../replug/replug.h"
+#include "holders.h"
 
 #define WORKER_MESSAGE_MAX (512 * 1024)
 
@@ -29,6 +32,7 @@ enum worker_message_type {
 	WORKER_RESULT,
 	WORKER_LOOK,
 	WORKER_MATCH,
+	WORKER_HOLDERS,
 };
 
 struct worker_message {
@@ -53,5 +57,7 @@ json_t *worker_message_phase(enum replug_phase phase, bool rollback, bool done, 
 json_t *worker_message_result(const struct replug_result *result);
 json_t *worker_message_match(const char *driver, const struct replug_error *error,
 			     const struct replug_device *devices, size_t n);
+/* Takes over holders. summary: NULL if more will come. */
+json_t *worker_message_holders(json_t *holders, const struct holders_summary *summary);
 
 #endif
