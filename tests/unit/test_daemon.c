@@ -307,6 +307,20 @@ static void what_is_no_name_is_usage(void **state)
 	assert_printed("no driver nosuchdriver is loaded");
 }
 
+static void only_loaded_drivers_have_holders(void **state)
+{
+	start();
+	assert_int_equal(run("$recovctl holders nosuchdriver 2>&1"), 2);
+	assert_string_equal(out, "recovctl: no driver nosuchdriver is loaded\n");
+	assert_int_equal(run("$recovctl holders ../e1000 2>&1"), 2);
+	assert_int_equal(run("$recovctl holders \"$(printf 'a\\033[2J')\" 2>&1"), 2);
+	assert_null(strchr(out, '\033'));
+	/* In every kernel, and with parameters. */
+	assert_int_equal(run("$recovctl holders printk 2>&1"), 5);
+	assert_string_equal(out,
+			    "recovctl: printk is built into the kernel and can't be taken out\n");
+}
+
 static void usage_errors_need_no_daemon(void **state)
 {
 	static const char *const bad[] = {
@@ -318,6 +332,10 @@ static void usage_errors_need_no_daemon(void **state)
 		"replug a --drain-limit 5",
 		"replug a --drain-limit 11s",
 		"replug a --to ''",
+		"holders",
+		"holders ''",
+		"holders a b",
+		"holders a --check",
 		"status --follow",
 		"status extra",
 		"events --to x",
@@ -335,7 +353,8 @@ static void usage_errors_need_no_daemon(void **state)
 
 static void without_a_daemon_it_says_so(void **state)
 {
-	static const char *const verbs[] = {"status", "devices", "replug e1000", "events"};
+	static const char *const verbs[] = {"status", "devices", "holders e1000", "replug e1000",
+					    "events"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		assert_int_equal(run("$recovctl %s 2>&1 >/dev/null", verbs[i]), 3);
@@ -416,6 +435,7 @@ int main(void)
 		TEST(every_answer_names_its_schema),
 		TEST(without_the_shadow_a_swap_is_unsupported),
 		TEST(what_is_no_name_is_usage),
+		TEST(only_loaded_drivers_have_holders),
 		TEST(usage_errors_need_no_daemon),
 		TEST(without_a_daemon_it_says_so),
 		TEST(others_may_not_ask),
