@@ -97,6 +97,30 @@ void scan_unescape(char *text)
 	*out = '\0';
 }
 
+char *scan_quote(const char *text, char *ret_quoted, size_t size)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789/_.,:@%+=-";
+	char *out = ret_quoted, *end = ret_quoted + size;
+
+	if (*text && text[strspn(text, plain)] == '\0') {
+		snprintf(ret_quoted, size, "%s", text);
+		return ret_quoted;
+	}
+	*out++ = '\'';
+	for (; *text && end - out > 6; text++) {
+		if (*text == '\'') {
+			memcpy(out, "'\\''", 4);
+			out += 4;
+		} else {
+			*out++ = *text;
+		}
+	}
+	*out++ = '\'';
+	*out = '\0';
+	return ret_quoted;
+}
+
 void scan_append(char *text, size_t size, const char *format, ...)
 {
 	size_t used = strlen(text);

@@ -157,7 +157,7 @@ static int add_xdp(struct scan *scan, const char *name, int ifindex, const char 
 		   const char *where, __u32 id, const char *mode)
 {
 	struct search search = {.program = id, .ifindex = ifindex};
-	char title[96], detail[400], how[160];
+	char title[96], detail[400], how[192], quoted[80];
 	struct holder holder = {.kind = "bpf",
 				.name = title,
 				.detail = detail,
@@ -173,14 +173,15 @@ static int add_xdp(struct scan *scan, const char *name, int ifindex, const char 
 		 where);
 	(void)each_link(scan, find_xdp, &search);
 	if (!search.link) {
+		(void)scan_quote(name, quoted, sizeof(quoted));
 		snprintf(how, sizeof(how),
-			 "ip link set dev %s %s off; unloading the driver detaches it, too", name,
+			 "ip link set dev %s %s off; unloading the driver detaches it, too", quoted,
 			 strcmp(mode, "in its driver") == 0 ? "xdpdrv" : "xdpgeneric");
 		if (strcmp(mode, "on the card") == 0)
 			snprintf(how, sizeof(how),
 				 "ip link set dev %s xdpoffload off; unloading the driver detaches "
 				 "it, too",
-				 name);
+				 quoted);
 		return scan_add(scan, &holder);
 	}
 	scan_append(detail, sizeof(detail), ", by link %u", search.link);

@@ -137,14 +137,15 @@ static int add_stacked(struct mount_scan *mounts, const struct block *lower_movi
 
 static int add_upper(struct mount_scan *mounts, const struct block *lower, const char *name)
 {
-	char title[160], detail[256], how[256], dm[128];
+	char title[160], detail[256], how[640], dm[128], quoted[520];
 	struct holder holder = {.name = title, .detail = detail, .free = how};
 
 	if (scan_line(mounts->scan, dm, sizeof(dm), "/sys/class/block/%s/dm/name", name) >= 0) {
 		snprintf(title, sizeof(title), "/dev/mapper/%s", dm);
 		snprintf(detail, sizeof(detail), "device-mapper device %.63s on /dev/%s", name,
 			 lower->name);
-		snprintf(how, sizeof(how), "dmsetup remove %s, once nothing uses it", dm);
+		snprintf(how, sizeof(how), "dmsetup remove %s, once nothing uses it",
+			 scan_quote(dm, quoted, sizeof(quoted)));
 	} else if (strncmp(name, "md", 2) == 0) {
 		snprintf(title, sizeof(title), "/dev/%.63s", name);
 		snprintf(detail, sizeof(detail), "RAID array with /dev/%s", lower->name);
@@ -273,7 +274,7 @@ static bool is_told(struct mount_scan *mounts, uint64_t hash)
 static int add_mount(struct mount_scan *mounts, const struct block *block, const char *point,
 		     const char *type, pid_t pid)
 {
-	char detail[256], how[PATH_MAX + 128], comm[64] = "";
+	char detail[256], how[PATH_MAX + 128], quoted[PATH_MAX], comm[64] = "";
 	struct holder holder;
 	bool first;
 
@@ -287,7 +288,7 @@ static int add_mount(struct mount_scan *mounts, const struct block *block, const
 	snprintf(detail, sizeof(detail), "%s on /dev/%s", type, block->name);
 	if (block->through[0])
 		scan_append(detail, sizeof(detail), ", which stands on /dev/%s", block->through);
-	snprintf(how, sizeof(how), "umount %s", point);
+	snprintf(how, sizeof(how), "umount %s", scan_quote(point, quoted, sizeof(quoted)));
 	if (pid) {
 		(void)scan_process_name(mounts->scan, pid, comm);
 		holder.pid = pid;
@@ -391,7 +392,7 @@ static int add_all_mounts(struct mount_scan *mounts)
 static int add_swaps(struct mount_scan *mounts)
 {
 	_cleanup_fclose_ FILE *file = scan_open(mounts->scan, "/proc/swaps");
-	char detail[256], how[PATH_MAX + 64], path[1024], line[2048];
+	char detail[256], how[PATH_MAX + 64], quoted[PATH_MAX], path[1024], line[2048];
 	struct holder holder;
 	struct block *block;
 	bool inside;
@@ -410,7 +411,7 @@ static int add_swaps(struct mount_scan *mounts)
 		holder.free = how;
 		snprintf(detail, sizeof(detail),
 			 inside ? "swap file on /dev/%s" : "swap area, /dev/%s", block->name);
-		snprintf(how, sizeof(how), "swapoff %s", path);
+		snprintf(how, sizeof(how), "swapoff %s", scan_quote(path, quoted, sizeof(quoted)));
 		r = scan_add(mounts->scan, &holder);
 	}
 	return r;

@@ -49,6 +49,8 @@ __attribute__((format(printf, 4, 5))) int scan_line(const struct scan *scan, cha
 						    size_t size, const char *format, ...);
 /* Undoes the octal escapes of the kernel's tables in place. */
 void scan_unescape(char *text);
+/* Fit to be an argument in a shell: quoted if need be. Cut off if it is too long. */
+char *scan_quote(const char *text, char *ret_quoted, size_t size);
 /* snprintf behind what is there. */
 __attribute__((format(printf, 3, 4))) void scan_append(char *text, size_t size, const char *format,
 						       ...);
