@@ -44,6 +44,7 @@ RECOVERD := $(call object,$(wildcard recoverd/*.c))
 CLI := $(call object,$(wildcard cli/*.c))
 FLOW := $(call object,$(wildcard tests/flow/*.c))
 PLAIN := $(call object,$(wildcard tests/plain/*.c))
+ATTACH := $(call object,$(wildcard tests/bpf/*.c))
 UNIT := $(call object,$(filter-out tests/unit/fuzz_%,$(wildcard tests/unit/*.c)))
 
 RECOVERD_MAIN := $(filter %/main.o,$(RECOVERD))
@@ -53,7 +54,8 @@ UNIT_PARTS := $(filter-out $(UNIT_MAIN),$(UNIT))
 
 LIBRARIES := $(if $(REPLUG),$(B)/libreplug.a $(B)/libreplug.so.0)
 PROGRAMS := $(if $(RECOVERD_MAIN),$(B)/recoverd) $(if $(CLI),$(B)/recovctl) \
-	$(if $(FLOW),$(B)/tests/flow/flow) $(if $(PLAIN),$(B)/tests/plain/plain)
+	$(if $(FLOW),$(B)/tests/flow/flow) $(if $(PLAIN),$(B)/tests/plain/plain) \
+	$(if $(ATTACH),$(B)/tests/bpf/attach)
 MANUALS := $(patsubst man/%.scd,$(B)/man/%,$(wildcard man/*.scd))
 UNIT_TESTS := $(patsubst $(B)/obj/%.o,$(B)/%,$(UNIT_MAIN))
 # Archives: a program takes from them what it uses.
@@ -86,7 +88,7 @@ $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE)
 
-$(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(UNIT): private HARDENING += -fPIE
+$(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(UNIT): private HARDENING += -fPIE
 $(REPLUG): private HARDENING += -fPIC
 $(UNIT): private CPPFLAGS += -Irecoverd -Icli
 
@@ -122,6 +124,11 @@ $(B)/tests/plain/plain: $(PLAIN) $(B)/libreplug.a
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(package_libs)
 
+$(B)/tests/bpf/attach: $(ATTACH)
+	$(call show,LD)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $(package_libs)
+
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_PARTS) $(PARTS)
 	$(call show,LD)
 	@mkdir -p $(@D)
@@ -138,7 +145,7 @@ $(B)/fuzz/%: tests/unit/fuzz_%.c $(wildcard replug/*.[ch] include/*.h)
 
 fuzz: $(patsubst tests/unit/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/unit/fuzz_*.c))
 
--include $(patsubst %.o,%.d,$(REPLUG) $(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(UNIT))
+-include $(patsubst %.o,%.d,$(REPLUG) $(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(UNIT))
 
 $(B)/man/%: man/%.scd
 	$(call show,MAN)
