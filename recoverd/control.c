@@ -371,11 +371,11 @@ static int handle_events(struct varlink_call *call, json_t *parameters, void *ct
 }
 
 static const struct varlink_method methods[] = {
-	{"Status", handle_status},
-	{"Devices", handle_devices},
-	{"Replug", control_replug},
-	{"Events", handle_events},
-	{"Holders", control_holders},
+	{.name = "Status", .handle = handle_status},
+	{.name = "Devices", .handle = handle_devices},
+	{.name = "Replug", .handle = control_replug},
+	{.name = "Events", .handle = handle_events},
+	{.name = "Holders", .handle = control_holders},
 	{},
 };
 
