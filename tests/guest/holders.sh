@@ -62,6 +62,40 @@ said() {
 	((status == $1)) && [[ $(wc -l <"$RESULTS/said") == 1 ]] && grep -qE "$2" "$RESULTS/said"
 }
 
+# catch_worker DRIVER DELAY: begins a look and stops its process DELAY seconds later, if it is still
+# there.
+catch_worker() {
+	local daemon worker=
+	daemon=$(daemon_pid)
+	recovctl holders --json "$1" >"$RESULTS/cut.json" &
+	ASKING=$!
+	until [[ $worker ]]; do
+		kill -0 "$ASKING" 2>/dev/null || return
+		read -r worker <"/proc/$daemon/task/$daemon/children" || true
+	done
+	sleep "$2"
+	kill -STOP "$worker" 2>/dev/null
+}
+
+# cut_short DRIVER: a look that does not end is given up. What it had found is told, and the daemon
+# answers others in the meantime.
+cut_short() {
+	local delay
+	for delay in 0.2 0.1 0.05 0.02 0; do
+		! catch_worker "$1" "$delay" || break
+		wait "$ASKING"
+	done
+	echo "caught after $delay s"
+	timeout 5 recovctl devices || return
+	wait "$ASKING" || return
+	cat "$RESULTS/cut.json"
+	jq -e '.refcount == null and (.incomplete | test("did not end within"))' "$RESULTS/cut.json"
+}
+
+in_own_netns() {
+	[[ $(readlink "/proc/$1/ns/net") != "$(readlink /proc/self/ns/net)" ]]
+}
+
 unloads() {
 	rmmod "$1" && [[ ! -e /sys/module/$1 ]]
 }
@@ -107,7 +141,8 @@ ip -n away link set "$DEV" netns 1
 ip netns del away
 unshare -n sleep 1000 &
 SLEEP=$!
-eventually 5 ip link set "$DEV" netns "$SLEEP"
+eventually 5 in_own_netns "$SLEEP" || die "no network namespace"
+ip link set "$DEV" netns "$SLEEP"
 check "a card in the namespace of a process" held e1000 ".kind == \"netdev\" and (.detail |
 	test(\"namespace of process $SLEEP\"))"
 kill "$SLEEP"
@@ -228,7 +263,14 @@ check "and what is mounted from it" held nvme '.kind == "mount" and .name == "/m
 	(.detail | test("ext4 on /dev/loop0, which stands on /dev/nvme0n1p1"))'
 check "the loop driver is held, too" held loop '.kind == "mount" and .name == "/mnt/loop"'
 shown nvme
-kill "$SLEEP"
+# So many processes that the look is found at work.
+for _ in {1..300}; do
+	sleep 1000 &
+done
+check "a look that does not end is cut short" cut_short nvme
+note "it had found $(jq '.holders | length' "$RESULTS/cut.json") holders"
+mapfile -t SLEEPS < <(jobs -p)
+kill "${SLEEPS[@]}"
 umount /mnt/loop
 losetup -d /dev/loop0
 check "what was freed is gone" eventually 5 not_held nvme '.name == "/mnt/loop" or
