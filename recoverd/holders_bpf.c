@@ -153,11 +153,16 @@ static int find_xdp(struct scan *scan, const struct bpf_link_info *info, void *c
 	return 0;
 }
 
+/* Where on its way a packet meets the program, and what ip calls that. */
+struct xdp_mode {
+	const char *where, *off;
+};
+
 static int add_xdp(struct scan *scan, const char *name, int ifindex, const char *on,
-		   const char *where, __u32 id, const char *mode)
+		   const char *where, __u32 id, const struct xdp_mode *mode)
 {
 	struct search search = {.program = id, .ifindex = ifindex};
-	char title[96], detail[400], how[192], quoted[80];
+	char title[96], detail[400], how[256], quoted[80];
 	struct holder holder = {.kind = "bpf",
 				.name = title,
 				.detail = detail,
@@ -169,19 +174,14 @@ static int add_xdp(struct scan *scan, const char *name, int ifindex, const char 
 	(void)program_of_id(id, &info);
 	info.id = id;
 	say_program(title, sizeof(title), "XDP", &info);
-	snprintf(detail, sizeof(detail), "attached to %s %s%s%s", name, mode, *where ? ", in " : "",
-		 where);
+	snprintf(detail, sizeof(detail), "attached to %s %s%s%s", name, mode->where,
+		 *where ? ", in " : "", where);
 	(void)each_link(scan, find_xdp, &search);
 	if (!search.link) {
-		(void)scan_quote(name, quoted, sizeof(quoted));
 		snprintf(how, sizeof(how),
-			 "ip link set dev %s %s off; unloading the driver detaches it, too", quoted,
-			 strcmp(mode, "in its driver") == 0 ? "xdpdrv" : "xdpgeneric");
-		if (strcmp(mode, "on the card") == 0)
-			snprintf(how, sizeof(how),
-				 "ip link set dev %s xdpoffload off; unloading the driver detaches "
-				 "it, too",
-				 quoted);
+			 "ip link set dev %s %s off%s; unloading the driver detaches it, too",
+			 scan_quote(name, quoted, sizeof(quoted)), mode->off,
+			 *where ? ", in its network namespace" : "");
 		return scan_add(scan, &holder);
 	}
 	scan_append(detail, sizeof(detail), ", by link %u", search.link);
@@ -195,24 +195,18 @@ int holders_bpf_xdp(struct scan *scan, const char *name, int ifindex, const char
 		    const char *where)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	__u32 single;
+	static const struct xdp_mode driver = {"in its driver", "xdpdrv"};
+	static const struct xdp_mode generic = {"before its driver", "xdpgeneric"};
+	static const struct xdp_mode card = {"on the card", "xdpoffload"};
 	int r = 0;
 
 	if (bpf_xdp_query(ifindex, 0, &query) < 0)
 		return 0;
-	/* With one program only, its number is where that of a mode would be. */
-	single = query.prog_id;
-	if (query.attach_mode == XDP_ATTACHED_DRV && !query.drv_prog_id)
-		query.drv_prog_id = single;
-	if (query.attach_mode == XDP_ATTACHED_SKB && !query.skb_prog_id)
-		query.skb_prog_id = single;
-	if (query.attach_mode == XDP_ATTACHED_HW && !query.hw_prog_id)
-		query.hw_prog_id = single;
 	if (query.drv_prog_id)
-		r = add_xdp(scan, name, ifindex, on, where, query.drv_prog_id, "in its driver");
+		r = add_xdp(scan, name, ifindex, on, where, query.drv_prog_id, &driver);
 	if (r >= 0 && query.skb_prog_id)
-		r = add_xdp(scan, name, ifindex, on, where, query.skb_prog_id, "before its driver");
+		r = add_xdp(scan, name, ifindex, on, where, query.skb_prog_id, &generic);
 	if (r >= 0 && query.hw_prog_id)
-		r = add_xdp(scan, name, ifindex, on, where, query.hw_prog_id, "on the card");
+		r = add_xdp(scan, name, ifindex, on, where, query.hw_prog_id, &card);
 	return r;
 }

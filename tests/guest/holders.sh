@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # recovctl holders names whoever holds a driver, and once all was done that it says would free it,
 # the driver can be unloaded.
-# vm: --timeout 300 --file tests/guest/lib --file tests/netstate
+# vm: --timeout 600 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-netdev hubport,id=a,hubid=0 -device e1000,netdev=a"
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device pcnet,netdev=b"
 # vm: --qemu "-audiodev none,id=audio -device ES1370,audiodev=audio"
