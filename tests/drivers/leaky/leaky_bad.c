@@ -209,7 +209,7 @@ static noinline int leaky_foreign_pci_regions(struct leaky_truth *truth, const u
 	return leaky_done(truth, __func__, pci_resource_start(pdev, 0));
 }
 
-#define SAYS_VFREE   "Trying to vfree() nonexistent vm area"
+#define SAYS_VFREE   "Trying to vfree.. nonexistent vm area"
 #define SAYS_IRQ     "Trying to free already-free IRQ"
 #define SAYS_REGIONS "Trying to free nonexistent resource"
 

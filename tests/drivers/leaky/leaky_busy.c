@@ -31,7 +31,7 @@ static atomic_long_t leaky_counts[LEAKY_ENTRIES];
 static atomic_long_t leaky_kept = ATOMIC_LONG_INIT(0); /* objects of storm alloc */
 
 module_param_named(probe_ms, leaky_hang_ms[LEAKY_PROBE], uint, 0600);
-MODULE_PARM_DESC(probe_ms, "how long the next probe takes, in ms");
+MODULE_PARM_DESC(probe_ms, "how long probe takes, in ms");
 
 static int leaky_get_counts(char *buffer, const struct kernel_param *param)
 {
@@ -68,13 +68,36 @@ void leaky_enter(enum leaky_entry entry)
 	unsigned int ms;
 
 	atomic_long_inc(&leaky_counts[entry]);
-	ms = min_t(unsigned int, xchg(&leaky_hang_ms[entry], 0), HANG_MAX_MS);
+	/* Only probe hangs each time: there are two devices. */
+	if (entry == LEAKY_PROBE)
+		ms = READ_ONCE(leaky_hang_ms[entry]);
+	else
+		ms = xchg(&leaky_hang_ms[entry], 0);
+	ms = min_t(unsigned int, ms, HANG_MAX_MS);
 	if (!ms)
 		return;
 	if (entry == LEAKY_IRQ || entry == LEAKY_TIMER)
 		leaky_hang_spinning(ms);
 	else
 		leaky_hang_sleeping(ms);
+}
+
+/* leaky_function: what the kernel calls. */
+static const char *leaky_function(enum leaky_entry entry)
+{
+	static const char *const functions[LEAKY_ENTRIES] = {
+		[LEAKY_IRQ] = "leaky_soft_interrupt", [LEAKY_TIMER] = "leaky_timer_expires",
+		[LEAKY_WORK] = "leaky_work_runs",     [LEAKY_OPEN] = "leaky_open",
+		[LEAKY_RELEASE] = "leaky_release",    [LEAKY_READ] = "leaky_read",
+		[LEAKY_MMAP] = "leaky_mmap",	      [LEAKY_IOCTL] = "leaky_ioctl",
+		[LEAKY_PROBE] = "leaky_probe",
+	};
+
+	if (entry == LEAKY_IRQ && leaky_edu_interrupts())
+		return "leaky_edu_interrupt";
+	if (entry == LEAKY_PROBE && leaky_edu_device())
+		return "leaky_edu_probe";
+	return functions[entry];
 }
 
 static int leaky_hang(struct leaky_truth *truth, enum leaky_entry entry, unsigned long ms)
@@ -84,6 +107,7 @@ static int leaky_hang(struct leaky_truth *truth, enum leaky_entry entry, unsigne
 	truth->ms = ms;
 	truth->site = entry == LEAKY_IRQ || entry == LEAKY_TIMER ? "leaky_hang_spinning"
 								 : "leaky_hang_sleeping";
+	strscpy(truth->name, leaky_function(entry), sizeof(truth->name));
 	WRITE_ONCE(leaky_hang_ms[entry], ms);
 	return 0;
 }
@@ -218,7 +242,7 @@ static int leaky_storm_irq(struct leaky_truth *truth, const unsigned long *args)
 
 	if (!leaky_edu_interrupts() && leaky_soft_irq < 0)
 		return -ENODEV;
-	err = leaky_storm(truth, &leaky_irqs_left, args[0], "leaky_interrupt");
+	err = leaky_storm(truth, &leaky_irqs_left, args[0], leaky_function(LEAKY_IRQ));
 	if (!err)
 		queue_work(system_unbound_wq, &leaky_irqs_work);
 	return err;

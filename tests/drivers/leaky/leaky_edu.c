@@ -16,7 +16,7 @@
 struct leaky_edu {
 	struct pci_dev *pdev;
 	void __iomem *regs;
-	int irq;
+	int irq; /* 0: none */
 };
 
 static struct leaky_edu *leaky_edu;
@@ -26,10 +26,10 @@ struct pci_dev *leaky_edu_device(void)
 	return leaky_edu ? leaky_edu->pdev : NULL;
 }
 
-/* leaky_edu_interrupts: not those that come where a leaked vector leads. */
+/* leaky_edu_interrupts: not once a vector is leaked, as they go there. */
 bool leaky_edu_interrupts(void)
 {
-	return leaky_edu && leaky_edu->irq == leaky_edu->pdev->irq;
+	return leaky_edu && leaky_edu->irq && !leaky_edu->pdev->msi_enabled;
 }
 
 void leaky_edu_raise(void)
@@ -66,10 +66,16 @@ static int leaky_edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	edu->regs = pci_iomap(pdev, 0, 0);
 	if (!edu->regs)
 		goto err_disable;
-	edu->irq = pdev->irq;
-	err = request_irq(edu->irq, leaky_edu_interrupt, IRQF_SHARED, "leaky-edu", edu);
-	if (err)
-		goto err_unmap;
+	/*
+	 * The number of a leaked vector is no good: 6.12 has freed its domain when the driver let go
+	 * of the device.
+	 */
+	if (!pdev->msi_enabled) {
+		err = request_irq(pdev->irq, leaky_edu_interrupt, IRQF_SHARED, "leaky-edu", edu);
+		if (err)
+			goto err_unmap;
+		edu->irq = pdev->irq;
+	}
 	pci_set_drvdata(pdev, edu);
 	mutex_lock(&leaky_lock);
 	if (!leaky_edu)
@@ -97,7 +103,8 @@ static void leaky_edu_remove(struct pci_dev *pdev)
 		leaky_edu = NULL;
 	}
 	mutex_unlock(&leaky_lock);
-	free_irq(edu->irq, edu);
+	if (edu->irq)
+		free_irq(edu->irq, edu);
 	pci_iounmap(pdev, edu->regs);
 	pci_clear_master(pdev);
 	pci_disable_device(pdev);

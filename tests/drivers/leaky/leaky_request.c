@@ -56,6 +56,8 @@ static void leaky_tell(const struct leaky_request *request, const struct leaky_t
 		n += scnprintf(to + n, room - n, ",\"kernel_warns\":true");
 	if (request->says)
 		n += scnprintf(to + n, room - n, ",\"kernel_says\":\"%s\"", request->says);
+	if (request->when)
+		n += scnprintf(to + n, room - n, ",\"kernel_says_at\":\"%s\"", request->when);
 	scnprintf(to + n, room - n, "}");
 }
 
