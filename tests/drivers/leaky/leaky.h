@@ -30,10 +30,9 @@ struct leaky_request {
 	int (*make)(struct leaky_truth *truth, const unsigned long *args);
 	unsigned int args;     /* how many numbers come behind it */
 	unsigned int optional; /* how many more may come, 0 when left out */
-	const char
-		*says; /* what the kernel prints because of it, as an extended regular expression */
-	bool warns;    /* it is a WARN() or worse, and taints the kernel */
-	const char *when; /* not at once, but at this */
+	const char *says;      /* what the kernel prints because of it: an extended regex */
+	bool warns;	       /* it is a WARN() or worse, and taints the kernel */
+	const char *when;      /* not at once, but at this */
 };
 
 /* leaky_request.c; a list of tables, all of which end with an empty row. */

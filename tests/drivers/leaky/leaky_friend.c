@@ -125,9 +125,9 @@ static void friend_free(struct kmem_cache *cache, void *object)
 }
 
 /*
- * leaky_friend_takes: make an object that has just been freed the friend's, of a cache or, when that
- * is NULL, of kmalloc(); with interrupts off, and false if the allocator has other ideas. Mostly it
- * gives the last one freed; with its debugging on, that is one among many.
+ * leaky_friend_takes: make an object that has just been freed the friend's, of a cache or, when
+ * that is NULL, of kmalloc(); with interrupts off, and false if the allocator has other ideas.
+ * Mostly it gives the last one freed; with its debugging on, that is one among many.
  */
 bool leaky_friend_takes(struct kmem_cache *cache, const void *object, size_t size)
 {

@@ -29,7 +29,7 @@ struct module *leaky_friend_module(void);
 extern struct kmem_cache *leaky_friend_cache;
 extern struct class *leaky_friend_class;
 
-/* For what leaky leaves behind: these outlive leaky, as from then on the friend cannot be unloaded. */
+/* For what leaky leaves behind: from then on the friend stays loaded, and these with it. */
 void *leaky_friend_room(size_t size);
 const char *leaky_friend_name(const char *stem);
 dev_t leaky_friend_number(void);
