@@ -52,6 +52,10 @@ RECOVERD_PARTS := $(filter-out %/main.o,$(RECOVERD))
 UNIT_MAIN := $(filter $(B)/obj/tests/unit/test_%,$(UNIT))
 UNIT_PARTS := $(filter-out $(UNIT_MAIN),$(UNIT))
 
+# One object of all programs. The linker wants the maps' definitions before what refers to them.
+BPF := $(patsubst %.bpf.c,$(B)/%.bpf.o,bpf/watch.bpf.c \
+	$(filter-out bpf/watch.bpf.c,$(wildcard bpf/*.bpf.c)))
+
 LIBRARIES := $(if $(REPLUG),$(B)/libreplug.a $(B)/libreplug.so.0)
 PROGRAMS := $(if $(RECOVERD_MAIN),$(B)/recoverd) $(if $(CLI),$(B)/recovctl) \
 	$(if $(FLOW),$(B)/tests/flow/flow) $(if $(PLAIN),$(B)/tests/plain/plain) \
@@ -145,12 +149,34 @@ $(B)/fuzz/%: tests/unit/fuzz_%.c $(wildcard replug/*.[ch] include/*.h)
 
 fuzz: $(patsubst tests/unit/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/unit/fuzz_*.c))
 
+-include $(BPF:.o=.d)
 -include $(patsubst %.o,%.d,$(REPLUG) $(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(UNIT))
 
 $(B)/man/%: man/%.scd
 	$(call show,MAN)
 	@mkdir -p $(@D)
 	$(Q)scdoc <$< >$@
+
+# ---- BPF ----------------------------------------------------------------------------------------
+
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -D__TARGET_ARCH_x86 \
+	-isystem /usr/include/x86_64-linux-gnu
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+	$(call show,BPF)
+	@mkdir -p $(@D)
+	$(Q)clang $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/bpf/recov.o: $(BPF)
+	$(call show,LINK)
+	$(Q)bpftool gen object $@ $(BPF)
+
+$(B)/bpf/recov.skel.h: $(B)/bpf/recov.o
+	$(call show,SKEL)
+	$(Q)bpftool gen skeleton $< name recov >$@
+
+$(B)/obj/recoverd/observer.o: $(B)/bpf/recov.skel.h
+$(B)/obj/recoverd/observer.o: private CPPFLAGS += -I$(B)/bpf
 
 # ---- Modules ------------------------------------------------------------------------------------
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Calls into a driver that any driver may get: probe, remove, interrupts, timers, works. */
+#include "entry.h"
+
+SEC("fentry/really_probe")
+int BPF_PROG(on_probe, struct device *device, struct device_driver *driver)
+{
+	entry_begin(slot_of_module(BPF_CORE_READ(driver, owner)), RECOV_ENTRY_PROBE, 0, device);
+	return 0;
+}
+
+SEC("fexit/really_probe")
+int BPF_PROG(on_probed, struct device *device, struct device_driver *driver, int ret)
+{
+	int slot = slot_of_module(BPF_CORE_READ(driver, owner));
+
+	entry_end(slot, RECOV_ENTRY_PROBE, ret);
+	request_log(&(struct request){.slot = slot,
+				      .kind = RECOV_ENTRY_PROBE,
+				      .object = (u64)device,
+				      .result = ret,
+				      .device = device});
+	return 0;
+}
+
+SEC("fentry/device_remove")
+int BPF_PROG(on_remove, struct device *device)
+{
+	entry_begin(slot_of_device(device), RECOV_ENTRY_REMOVE, 0, device);
+	return 0;
+}
+
+SEC("fexit/device_remove")
+int BPF_PROG(on_removed, struct device *device)
+{
+	int slot = slot_of_device(device);
+
+	entry_end(slot, RECOV_ENTRY_REMOVE, 0);
+	request_log(&(struct request){.slot = slot,
+				      .kind = RECOV_ENTRY_REMOVE,
+				      .object = (u64)device,
+				      .device = device});
+	return 0;
+}
+
+SEC("tp_btf/irq_handler_entry")
+int BPF_PROG(on_irq, int irq, struct irqaction *action)
+{
+	u64 handler = (u64)action->handler;
+
+	cpu_entry_begin(slot_of_code(handler), RECOV_ENTRY_IRQ, handler);
+	return 0;
+}
+
+SEC("tp_btf/irq_handler_exit")
+int BPF_PROG(on_irq_done, int irq, struct irqaction *action)
+{
+	if (slot_of_code((u64)action->handler) >= 0)
+		cpu_entry_end(RECOV_ENTRY_IRQ);
+	return 0;
+}
+
+SEC("tp_btf/timer_expire_entry")
+int BPF_PROG(on_timer, struct timer_list *timer)
+{
+	u64 function = (u64)timer->function;
+
+	cpu_entry_begin(slot_of_code(function), RECOV_ENTRY_TIMER, function);
+	return 0;
+}
+
+/* The timer may be gone by now. */
+SEC("tp_btf/timer_expire_exit")
+int BPF_PROG(on_timer_done)
+{
+	if (state.span.size)
+		cpu_entry_end(RECOV_ENTRY_TIMER);
+	return 0;
+}
+
+SEC("tp_btf/workqueue_execute_start")
+int BPF_PROG(on_work, struct work_struct *work)
+{
+	u64 function = (u64)work->func;
+
+	entry_begin(slot_of_code(function), RECOV_ENTRY_WORK, function, 0);
+	return 0;
+}
+
+SEC("raw_tp/workqueue_execute_end")
+int BPF_PROG(on_work_done, struct work_struct *work, void *function)
+{
+	if (slot_of_code((u64)function) >= 0)
+		entry_end(-1, RECOV_ENTRY_WORK, 0);
+	return 0;
+}
+
+SEC("fentry/do_init_module")
+int BPF_PROG(on_init, struct module *module)
+{
+	entry_begin(slot_of_module(module), RECOV_ENTRY_INIT, 0, 0);
+	return 0;
+}
+
+/* The init code's memory is free from now on: what is there next is somebody else's. */
+SEC("fexit/do_init_module")
+int BPF_PROG(on_init_done, struct module *module, int ret)
+{
+	int slot = slot_of_module(module);
+
+	if (slot < 0)
+		return 0;
+	entry_end(slot, RECOV_ENTRY_INIT, ret);
+	__builtin_memset(&watch_of(slot)->init, 0, sizeof(struct recov_range));
+	update_span();
+	return 0;
+}

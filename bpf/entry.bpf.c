@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Calls into a driver, whatever their kind: their times, those that run, and the request log. */
+#include "entry.h"
+
+static __always_inline u32 latency_slot(u64 ns)
+{
+	u32 slot = 0;
+
+	for (int step = 16; step; step /= 2)
+		if (ns >> step) {
+			slot += step;
+			ns >>= step;
+		}
+	return slot < RECOV_LATENCY_SLOTS ? slot : RECOV_LATENCY_SLOTS - 1;
+}
+
+static __always_inline void entry_count(u32 slot, u32 kind, u64 function, u64 ns, s64 result)
+{
+	struct recov_entry_key key = {.function = function, .slot = slot, .kind = kind};
+	struct recov_entry *entry = bpf_map_lookup_elem(&entries, &key);
+
+	if (!entry) {
+		static const struct recov_entry none;
+
+		if (bpf_map_update_elem(&entries, &key, &none, BPF_NOEXIST) < -17)
+			count(RECOV_COUNTER_ENTRIES_FULL);
+		entry = bpf_map_lookup_elem(&entries, &key);
+		if (!entry)
+			return;
+	}
+	entry->calls++;
+	entry->errors += result < 0;
+	entry->total_ns += ns;
+	if (ns > entry->max_ns)
+		entry->max_ns = ns;
+	entry->latency[latency_slot(ns) & (RECOV_LATENCY_SLOTS - 1)]++;
+}
+
+static __always_inline void entry_tell(const struct recov_running *run, u32 kind, u64 ns, s64 result)
+{
+	struct recov_record *record;
+
+	if (!is_traced(run->slot, RECOV_TRACE_ENTRIES))
+		return;
+	record = record_begin(RECOV_RECORD_ENTRY, run->slot);
+	if (!record)
+		return;
+	record->key.object = run->function;
+	record->key.class = kind;
+	record->detail = ns;
+	record->result = result;
+	__builtin_memcpy(record->object.device, run->device, sizeof(run->device));
+	record_end(record);
+}
+
+__noinline int enter_on_cpu(struct entering *entering)
+{
+	struct recov_running *run;
+	u32 slot, kind;
+
+	if (!entering || entering->slot < 0)
+		return 0;
+	slot = entering->slot;
+	kind = entering->kind;
+	run = bpf_map_lookup_elem(&running_on_cpu, &kind);
+	if (!run)
+		return 0;
+	run->slot = slot;
+	run->generation = watch_of(slot)->generation;
+	run->function = entering->function;
+	run->cpu = bpf_get_smp_processor_id();
+	run->since_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+__noinline int cpu_entry_end(u32 kind)
+{
+	struct recov_running *run = bpf_map_lookup_elem(&running_on_cpu, &kind);
+	u64 ns;
+
+	if (!run || !run->since_ns)
+		return 0;
+	ns = bpf_ktime_get_ns() - run->since_ns;
+	run->since_ns = 0;
+	entry_count(run->slot, kind, run->function, ns, 0);
+	entry_tell(run, kind, ns, 0);
+	return 0;
+}
+
+__noinline int enter(struct entering *entering)
+{
+	struct recov_running_key key = {};
+	struct recov_running run = {};
+	u64 id = bpf_get_current_pid_tgid();
+
+	if (!entering || entering->slot < 0)
+		return 0;
+	key.task = id;
+	key.kind = entering->kind;
+	run.slot = entering->slot;
+	run.function = entering->function;
+	run.since_ns = bpf_ktime_get_ns();
+	run.pid = id;
+	run.cpu = bpf_get_smp_processor_id();
+	if (run.slot < RECOV_WATCH_MAX)
+		run.generation = watch_of(run.slot)->generation;
+	bpf_get_current_comm(run.comm, sizeof(run.comm));
+	label_of_device(run.device, entering->device);
+	if (bpf_map_update_elem(&running, &key, &run, BPF_ANY))
+		count(RECOV_COUNTER_RUNNING_FULL);
+	return 0;
+}
+
+__noinline int count_entry(struct entering *entering)
+{
+	if (entering && entering->slot >= 0)
+		entry_count(entering->slot, entering->kind, entering->function, 0, 0);
+	return 0;
+}
+
+__noinline int entry_end(int slot, u32 kind, s64 result)
+{
+	struct recov_running_key key = {.kind = kind};
+	struct recov_running *found, run;
+	u64 ns;
+
+	key.task = bpf_get_current_pid_tgid();
+	found = bpf_map_lookup_elem(&running, &key);
+	if (!found)
+		return 0;
+	run = *found;
+	bpf_map_delete_elem(&running, &key);
+	ns = bpf_ktime_get_ns() - run.since_ns;
+	if (run.slot >= RECOV_WATCH_MAX)
+		run.slot = slot;
+	if (run.slot >= RECOV_WATCH_MAX)
+		return 0;
+	entry_count(run.slot, kind, run.function, ns, result);
+	entry_tell(&run, kind, ns, result);
+	return 0;
+}
+
+__noinline int request_log(struct request *request)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct recov_request *log, *before;
+	struct recov_request_key key = {};
+	u32 zero = 0, size, slot;
+
+	if (!request)
+		return 0;
+	slot = request->slot;
+	if (slot >= RECOV_WATCH_MAX)
+		return 0;
+	size = request->size;
+	key.object = request->object;
+	key.what = request->what;
+	key.kind = request->kind;
+	key.slot = slot;
+	before = bpf_map_lookup_elem(&requests, &key);
+	if (before && before->generation == watch_of(slot)->generation && request->result < 0 &&
+	    before->result >= 0) {
+		before->repeat++;
+		return 0;
+	}
+	log = bpf_map_lookup_elem(&request_scratch, &zero);
+	if (!log)
+		return 0;
+	__builtin_memset(log, 0, sizeof(*log));
+	log->seq = __sync_fetch_and_add(&state.sequence, 1) + 1;
+	log->time_ns = bpf_ktime_get_ns();
+	log->result = request->result;
+	log->generation = watch_of(slot)->generation;
+	log->pid = id >> 32;
+	log->size = size;
+	log->repeat = before ? before->repeat + 1 : 1;
+	bpf_get_current_comm(log->comm, sizeof(log->comm));
+	label_of_device(log->device, request->device);
+	if (size > RECOV_REQUEST_DATA)
+		size = RECOV_REQUEST_DATA;
+	if (size && request->user)
+		bpf_probe_read_user(log->data, size, request->data);
+	else if (size)
+		bpf_probe_read_kernel(log->data, size, request->data);
+	if (bpf_map_update_elem(&requests, &key, log, BPF_ANY))
+		count(RECOV_COUNTER_REQUESTS_FULL);
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Calls into a driver: how long they take, and what state they set. */
+#ifndef ENTRY_H
+#define ENTRY_H
+
+#include "object.h"
+
+struct entering {
+	int slot; /* -1: nobody's, and nothing happens; RECOV_WATCH_MAX: known when it ends */
+	u32 kind;
+	u64 function;
+	struct device *device;
+};
+
+/* Entries that do not sleep and do not nest in their own kind. */
+int enter_on_cpu(struct entering *entering);
+int cpu_entry_end(u32 kind);
+
+static __always_inline void cpu_entry_begin(int slot, u32 kind, u64 function)
+{
+	struct entering entering = {.slot = slot, .kind = kind, .function = function};
+
+	enter_on_cpu(&entering);
+}
+
+/* Entries of a task. */
+int enter(struct entering *entering);
+
+static __always_inline void entry_begin(int slot, u32 kind, u64 function, struct device *device)
+{
+	struct entering entering = {
+		.slot = slot, .kind = kind, .function = function, .device = device};
+
+	enter(&entering);
+}
+
+/* slot: the entry's if it was not known at its begin. */
+int entry_end(int slot, u32 kind, s64 result);
+
+/* An entry without a time. */
+int count_entry(struct entering *entering);
+
+struct request {
+	int slot;
+	u32 kind;
+	u64 object, what;
+	s64 result;
+	const void *data;
+	u32 size;
+	u32 user; /* data is in user memory */
+	struct device *device;
+};
+
+/* What was asked last counts; a request that failed does not replace one that worked. */
+int request_log(struct request *request);
+
+#endif /* ENTRY_H */

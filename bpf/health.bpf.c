@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Signs that a driver is in trouble: warnings, oopses, transmissions that time out. */
+#include "watch.h"
+
+/* In the driver, or below a function of it that is on the stack. */
+static __always_inline void tell(void *ctx, u16 type, u64 address, u64 detail)
+{
+	int slot = slot_of_code(address);
+	struct recov_record *record;
+	u64 site = address;
+
+	if (!state.span.size)
+		return;
+	if (slot < 0) {
+		site = site_on_stack(ctx, -1);
+		slot = slot_of_code(site);
+	}
+	if (slot < 0)
+		return;
+	record = record_begin(type, slot);
+	if (!record)
+		return;
+	record->site = site;
+	record->detail = detail;
+	BPF_SNPRINTF(record->symbol, sizeof(record->symbol), "%pS", site);
+	record_end(record);
+}
+
+SEC("fentry/__warn")
+int BPF_PROG(on_warn, const char *file, int line, u64 caller)
+{
+	tell(ctx, RECOV_RECORD_WARN, caller, caller);
+	return 0;
+}
+
+/* Of all that can end here, page faults tell the address before. */
+SEC("fentry/page_fault_oops")
+int BPF_PROG(on_page_fault, struct pt_regs *regs, unsigned long error, u64 address)
+{
+	tell(ctx, RECOV_RECORD_OOPS, BPF_CORE_READ(regs, ip), address);
+	return 0;
+}
+
+SEC("fentry/oops_enter")
+int BPF_PROG(on_oops)
+{
+	tell(ctx, RECOV_RECORD_OOPS, 0, 0);
+	return 0;
+}
+
+SEC("raw_tp/net_dev_xmit_timeout")
+int BPF_PROG(on_tx_timeout, struct net_device *dev, int queue)
+{
+	int slot = slot_of_netdev(dev);
+	struct recov_record *record;
+
+	if (slot < 0)
+		return 0;
+	record = record_begin(RECOV_RECORD_TX_TIMEOUT, slot);
+	if (!record)
+		return 0;
+	record->detail = queue;
+	label_of_device(record->object.device, parent_of_netdev(dev));
+	bpf_probe_read_kernel_str(record->object.name, sizeof(record->object.name), dev->name);
+	record_end(record);
+	return 0;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What a driver has put off: armed timers, queued works, workqueues. */
+#include "object.h"
+
+extern const void delayed_work_timer_fn __ksym;
+
+/* The function that the timer will call in the end, and of a delayed work the work. */
+static __always_inline u64 function_of_timer(struct timer_list *timer, struct work_struct **work)
+{
+	u64 function = (u64)BPF_CORE_READ(timer, function);
+
+	*work = NULL;
+	if (function != (u64)&delayed_work_timer_fn)
+		return function;
+	*work = (void *)timer - bpf_core_field_offset(struct delayed_work, timer);
+	return (u64)BPF_CORE_READ(*work, func);
+}
+
+SEC("raw_tp/timer_start")
+int BPF_PROG(on_timer_start, struct timer_list *timer)
+{
+	struct work_struct *work;
+	u64 function = function_of_timer(timer, &work);
+	int slot = slot_of_code(function);
+
+	if (slot < 0)
+		return 0;
+	take(&(struct taking){.slot = slot,
+			      .class = work ? RECOV_OBJECT_WORK : RECOV_OBJECT_TIMER,
+			      .object = work ? (u64)work : (u64)timer,
+			      .more = function,
+			      .site = function});
+	return 0;
+}
+
+/* The key has the function, so that a place that is used again is another object. */
+static __always_inline void timer_ended(struct timer_list *timer)
+{
+	struct work_struct *work;
+	u64 function = function_of_timer(timer, &work);
+
+	if (slot_of_code(function) >= 0)
+		give_back(work ? RECOV_OBJECT_WORK : RECOV_OBJECT_TIMER,
+			  work ? (u64)work : (u64)timer, function, 0, false);
+}
+
+SEC("raw_tp/timer_expire_entry")
+int BPF_PROG(on_timer_expire, struct timer_list *timer)
+{
+	timer_ended(timer);
+	return 0;
+}
+
+SEC("raw_tp/timer_cancel")
+int BPF_PROG(on_timer_cancel, struct timer_list *timer)
+{
+	timer_ended(timer);
+	return 0;
+}
+
+SEC("raw_tp/workqueue_queue_work")
+int BPF_PROG(on_queue_work, int cpu, struct pool_workqueue *pwq, struct work_struct *work)
+{
+	u64 function = (u64)BPF_CORE_READ(work, func);
+	int slot = slot_of_code(function);
+
+	if (slot < 0)
+		return 0;
+	take(&(struct taking){.slot = slot,
+			      .class = RECOV_OBJECT_WORK,
+			      .object = (u64)work,
+			      .more = function,
+			      .site = function});
+	return 0;
+}
+
+static __always_inline void work_ended(struct work_struct *work, u64 function)
+{
+	if (slot_of_code(function) >= 0)
+		give_back(RECOV_OBJECT_WORK, (u64)work, function, 0, false);
+}
+
+SEC("raw_tp/workqueue_execute_start")
+int BPF_PROG(on_work_start, struct work_struct *work)
+{
+	work_ended(work, (u64)BPF_CORE_READ(work, func));
+	return 0;
+}
+
+/* Cancelling takes a queued work off its queue without a tracepoint; all ways to do so go through
+ * here. The second argument is a bool in 6.1 and flags in 6.12. */
+SEC("fexit/try_to_grab_pending")
+int BPF_PROG(on_grab, struct work_struct *work, u32 is_delayed, void *irq_flags, int ret)
+{
+	work_ended(work, (u64)BPF_CORE_READ(work, func));
+	return 0;
+}
+
+/* ---- workqueues ---- */
+
+/* alloc_workqueue() takes any number of arguments, which no trampoline can: two probes, and who
+ * called is kept for the way back. */
+struct allocating {
+	u64 site;
+	int slot;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, u32);
+	__type(value, struct allocating);
+} allocating SEC(".maps");
+
+SEC("kprobe/alloc_workqueue")
+int on_alloc_workqueue(struct pt_regs *ctx)
+{
+	u32 task = bpf_get_current_pid_tgid();
+	struct allocating now = {.slot = -1};
+
+	bpf_probe_read_kernel(&now.site, sizeof(now.site), (void *)PT_REGS_SP_CORE(ctx));
+	now.slot = slot_of_code(now.site);
+	if (now.slot >= 0)
+		bpf_map_update_elem(&allocating, &task, &now, BPF_ANY);
+	return 0;
+}
+
+SEC("kretprobe/alloc_workqueue")
+int on_workqueue_allocated(struct pt_regs *ctx)
+{
+	u32 task = bpf_get_current_pid_tgid();
+	struct allocating *now = bpf_map_lookup_elem(&allocating, &task);
+	u64 queue = PT_REGS_RC_CORE(ctx);
+
+	if (!now)
+		return 0;
+	if (queue)
+		take(&(struct taking){.slot = now->slot,
+				      .class = RECOV_OBJECT_WORKQUEUE,
+				      .object = queue,
+				      .site = now->site});
+	bpf_map_delete_elem(&allocating, &task);
+	return 0;
+}
+
+SEC("fentry/destroy_workqueue")
+int BPF_PROG(on_destroy_workqueue, struct workqueue_struct *queue)
+{
+	give_back(RECOV_OBJECT_WORKQUEUE, (u64)queue, 0, caller_of(ctx, 1), true);
+	return 0;
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Objects that belong to a device: interrupts, mappings of its registers, PCI, DMA memory. */
+#include "object.h"
+
+static __always_inline u64 site_of(void *ctx, int n, int slot)
+{
+	u64 caller = caller_of(ctx, n);
+
+	return slot_of_code(caller) == slot ? caller : site_on_stack(ctx, slot);
+}
+
+SEC("fexit/request_threaded_irq")
+int BPF_PROG(on_request_irq, unsigned int irq, void *handler, void *thread, unsigned long flags,
+	     const char *name, void *dev_id, int ret)
+{
+	int slot = slot_of_code(raw_argument(ctx, 1));
+
+	if (slot < 0)
+		slot = slot_of_code(raw_argument(ctx, 2));
+	if (slot < 0 || ret)
+		return 0;
+	take(&(struct taking){.slot = slot,
+			      .class = RECOV_OBJECT_IRQ,
+			      .object = irq,
+			      .more = (u64)dev_id,
+			      .size = 1,
+			      .site = site_of(ctx, 6, slot),
+			      .name = name});
+	return 0;
+}
+
+SEC("fentry/free_irq")
+int BPF_PROG(on_free_irq, unsigned int irq, void *dev_id)
+{
+	give_back(RECOV_OBJECT_IRQ, irq, (u64)dev_id, caller_of(ctx, 2), true);
+	return 0;
+}
+
+static __always_inline void take_of_pci(void *ctx, int n, struct pci_dev *pdev, u32 class, u64 object,
+					u64 more, u64 size, bool nests)
+{
+	struct device *device = device_of_pci(pdev);
+	int slot = slot_of_device(device);
+
+	if (slot < 0)
+		return;
+	take(&(struct taking){.slot = slot,
+			      .class = class,
+			      .object = object,
+			      .more = more,
+			      .size = size,
+			      .site = site_of(ctx, n, slot),
+			      .device = device,
+			      .nests = nests});
+}
+
+SEC("fexit/pci_alloc_irq_vectors_affinity")
+int BPF_PROG(on_alloc_vectors, struct pci_dev *pdev, unsigned int min, unsigned int max,
+	     unsigned int flags, void *affinity, int ret)
+{
+	if (ret > 0)
+		take_of_pci(ctx, 5, pdev, RECOV_OBJECT_IRQ_VECTORS, (u64)pdev, 0, ret, false);
+	return 0;
+}
+
+SEC("fexit/pci_enable_msix_range")
+int BPF_PROG(on_enable_msix, struct pci_dev *pdev, void *entries, int min, int max, int ret)
+{
+	if (ret > 0)
+		take_of_pci(ctx, 4, pdev, RECOV_OBJECT_IRQ_VECTORS, (u64)pdev, 0, ret, false);
+	return 0;
+}
+
+SEC("fexit/pci_enable_msi")
+int BPF_PROG(on_enable_msi, struct pci_dev *pdev, int ret)
+{
+	if (ret >= 0)
+		take_of_pci(ctx, 1, pdev, RECOV_OBJECT_IRQ_VECTORS, (u64)pdev, 0, 1, false);
+	return 0;
+}
+
+/* Giving back what a device does not have is no mistake: drivers do so to be sure. So is the
+ * second of two ways that end in the same place. */
+static __always_inline void give_back_vectors(struct pci_dev *pdev)
+{
+	give_back(RECOV_OBJECT_IRQ_VECTORS, (u64)pdev, 0, 0, false);
+}
+
+SEC("fentry/pci_free_irq_vectors")
+int BPF_PROG(on_free_vectors, struct pci_dev *pdev)
+{
+	give_back_vectors(pdev);
+	return 0;
+}
+
+SEC("fentry/pci_disable_msix")
+int BPF_PROG(on_disable_msix, struct pci_dev *pdev)
+{
+	give_back_vectors(pdev);
+	return 0;
+}
+
+SEC("fentry/pci_disable_msi")
+int BPF_PROG(on_disable_msi, struct pci_dev *pdev)
+{
+	give_back_vectors(pdev);
+	return 0;
+}
+
+/* ---- registers ---- */
+
+/* Bytes of a region; 0: the device does not have it. */
+struct region {
+	struct pci_dev *pdev;
+	u64 number;
+};
+
+__noinline u64 measure_region(struct region *region)
+{
+	struct pci_dev *pdev;
+	struct resource *resource;
+	u64 end;
+
+	if (!region)
+		return 0;
+	pdev = region->pdev;
+	resource = (void *)pdev + bpf_core_field_offset(struct pci_dev, resource) +
+		   region->number * bpf_core_type_size(struct resource);
+	end = BPF_CORE_READ(resource, end);
+	return end ? end - BPF_CORE_READ(resource, start) + 1 : 0;
+}
+
+static __always_inline u64 region_size(struct pci_dev *pdev, int bar)
+{
+	struct region region = {.pdev = pdev, .number = bar};
+
+	return measure_region(&region);
+}
+
+/* pci_iomap() and its kin cannot be attached to on all kernels; they call this from here. */
+extern const void pci_iomap_range __ksym;
+extern const void pci_iomap_wc_range __ksym;
+
+#define IOMAP_LEN 256 /* bytes of code in either, at most */
+
+SEC("fexit/__ioremap_caller")
+int BPF_PROG(on_ioremap, u64 start, unsigned long size, int mode, void *caller, bool encrypted,
+	     void *ret)
+{
+	u64 site = (u64)caller;
+	int slot;
+
+	if (is_error(ret) || !state.span.size)
+		return 0;
+	if (site - (u64)&pci_iomap_range < IOMAP_LEN || site - (u64)&pci_iomap_wc_range < IOMAP_LEN)
+		site = site_on_stack(ctx, -1);
+	slot = slot_of_code(site);
+	if (slot < 0)
+		return 0;
+	take(&(struct taking){.slot = slot,
+			      .class = RECOV_OBJECT_MMIO,
+			      .object = (u64)ret,
+			      .size = size,
+			      .site = site});
+	return 0;
+}
+
+SEC("fexit/pci_ioremap_bar")
+int BPF_PROG(on_ioremap_bar, struct pci_dev *pdev, int bar, void *ret)
+{
+	if (!is_error(ret))
+		take_of_pci(ctx, 2, pdev, RECOV_OBJECT_MMIO, (u64)ret, 0, region_size(pdev, bar),
+			    false);
+	return 0;
+}
+
+/* I/O ports come back as small numbers that nothing has to be given back for. */
+#define PIO_END 0x20000UL
+
+SEC("fentry/iounmap")
+int BPF_PROG(on_iounmap)
+{
+	u64 address = raw_argument(ctx, 0);
+
+	if (address >= PIO_END)
+		give_back(RECOV_OBJECT_MMIO, address, 0, caller_of(ctx, 1), true);
+	return 0;
+}
+
+/* ---- PCI ---- */
+
+SEC("fexit/pci_enable_device")
+int BPF_PROG(on_enable, struct pci_dev *pdev, int ret)
+{
+	if (!ret)
+		take_of_pci(ctx, 1, pdev, RECOV_OBJECT_PCI_ENABLE, (u64)pdev, 0, 1, true);
+	return 0;
+}
+
+SEC("fexit/pci_enable_device_mem")
+int BPF_PROG(on_enable_mem, struct pci_dev *pdev, int ret)
+{
+	if (!ret)
+		take_of_pci(ctx, 1, pdev, RECOV_OBJECT_PCI_ENABLE, (u64)pdev, 0, 1, true);
+	return 0;
+}
+
+SEC("fentry/pci_disable_device")
+int BPF_PROG(on_disable, struct pci_dev *pdev)
+{
+	give_back(RECOV_OBJECT_PCI_ENABLE, (u64)pdev, 0, caller_of(ctx, 1), true);
+	return 0;
+}
+
+/* One object a region: `more` is its number. */
+#define PCI_REGIONS_MAX 6 /* those that a driver can ask for: PCI_STD_NUM_BARS */
+
+static __always_inline void take_regions(void *ctx, int n, struct pci_dev *pdev, int bars)
+{
+	struct device *device = device_of_pci(pdev);
+	int slot = slot_of_device(device);
+	u64 site;
+
+	if (slot < 0)
+		return;
+	site = site_of(ctx, n, slot);
+	for (int bar = 0; bar < PCI_REGIONS_MAX; bar++) {
+		if (!(bars & 1 << bar) || !region_size(pdev, bar))
+			continue;
+		take(&(struct taking){.slot = slot,
+				      .class = RECOV_OBJECT_PCI_REGIONS,
+				      .object = (u64)pdev,
+				      .more = bar,
+				      .size = region_size(pdev, bar),
+				      .site = site,
+				      .device = device});
+	}
+}
+
+static __always_inline void give_back_regions(struct pci_dev *pdev, int bars, u64 caller)
+{
+	for (int bar = 0; bar < PCI_REGIONS_MAX; bar++)
+		if (bars & 1 << bar && region_size(pdev, bar))
+			give_back(RECOV_OBJECT_PCI_REGIONS, (u64)pdev, bar, caller, true);
+}
+
+SEC("fexit/pci_request_selected_regions")
+int BPF_PROG(on_request_selected, struct pci_dev *pdev, int bars, const char *name, int ret)
+{
+	if (!ret)
+		take_regions(ctx, 3, pdev, bars);
+	return 0;
+}
+
+SEC("fexit/pci_request_regions")
+int BPF_PROG(on_request_regions, struct pci_dev *pdev, const char *name, int ret)
+{
+	if (!ret)
+		take_regions(ctx, 2, pdev, (1 << PCI_REGIONS_MAX) - 1);
+	return 0;
+}
+
+SEC("fexit/pci_request_region")
+int BPF_PROG(on_request_region, struct pci_dev *pdev, int bar, const char *name, int ret)
+{
+	if (!ret)
+		take_regions(ctx, 3, pdev, 1 << (bar & 31));
+	return 0;
+}
+
+/* The core's own way to give them all back ends here as well, region by region: by then they are
+ * unknown, but the caller is not in a driver. */
+SEC("fentry/pci_release_selected_regions")
+int BPF_PROG(on_release_selected, struct pci_dev *pdev, int bars)
+{
+	give_back_regions(pdev, bars, caller_of(ctx, 2));
+	return 0;
+}
+
+SEC("fentry/pci_release_regions")
+int BPF_PROG(on_release_regions, struct pci_dev *pdev)
+{
+	give_back_regions(pdev, (1 << PCI_REGIONS_MAX) - 1, caller_of(ctx, 1));
+	return 0;
+}
+
+SEC("fentry/pci_release_region")
+int BPF_PROG(on_release_region, struct pci_dev *pdev, int bar)
+{
+	give_back_regions(pdev, 1 << (bar & 31), caller_of(ctx, 2));
+	return 0;
+}
+
+/* ---- DMA ---- */
+
+SEC("fexit/dma_alloc_attrs")
+int BPF_PROG(on_dma_alloc, struct device *device, size_t size, void *handle, u32 gfp,
+	     unsigned long attrs, void *ret)
+{
+	int slot = slot_of_device(device);
+
+	if (slot < 0 || is_error(ret))
+		return 0;
+	take(&(struct taking){.slot = slot,
+			      .class = RECOV_OBJECT_DMA_COHERENT,
+			      .object = (u64)ret,
+			      .size = size,
+			      .site = site_of(ctx, 5, slot),
+			      .device = device});
+	return 0;
+}
+
+SEC("fentry/dma_free_attrs")
+int BPF_PROG(on_dma_free, struct device *device, size_t size, void *address)
+{
+	if (address)
+		give_back(RECOV_OBJECT_DMA_COHERENT, (u64)address, 0, caller_of(ctx, 5), true);
+	return 0;
+}
+
+SEC("fexit/dma_pool_create")
+int BPF_PROG(on_pool_create, const char *name, struct device *device, size_t size, size_t align,
+	     size_t boundary, void *ret)
+{
+	int slot = slot_of_device(device);
+
+	if (slot < 0 || is_error(ret))
+		return 0;
+	take(&(struct taking){.slot = slot,
+			      .class = RECOV_OBJECT_DMA_POOL,
+			      .object = (u64)ret,
+			      .size = size,
+			      .site = site_of(ctx, 5, slot),
+			      .device = device,
+			      .name = name});
+	return 0;
+}
+
+SEC("fentry/dma_pool_destroy")
+int BPF_PROG(on_pool_destroy, struct dma_pool *pool)
+{
+	if (pool)
+		give_back(RECOV_OBJECT_DMA_POOL, (u64)pool, 0, caller_of(ctx, 1), true);
+	return 0;
+}
+
+/* On demand only: a driver maps each buffer of each packet. */
+SEC("fexit/dma_map_page_attrs")
+int BPF_PROG(on_dma_map, struct device *device, void *page, size_t offset, size_t size,
+	     int direction, unsigned long attrs, u64 ret)
+{
+	int slot = slot_of_device(device);
+
+	if (slot < 0 || ret == (u64)-1)
+		return 0;
+	take(&(struct taking){.slot = slot,
+			      .class = RECOV_OBJECT_DMA_MAP,
+			      .object = ret,
+			      .more = (u64)device,
+			      .size = size,
+			      .site = caller_of(ctx, 6),
+			      .device = device});
+	return 0;
+}
+
+SEC("fentry/dma_unmap_page_attrs")
+int BPF_PROG(on_dma_unmap, struct device *device, u64 address)
+{
+	give_back(RECOV_OBJECT_DMA_MAP, address, (u64)device, 0, false);
+	return 0;
+}

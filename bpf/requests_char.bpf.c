@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What is asked of the files of character devices. */
+#include "entry.h"
+
+#define IOC_WRITE(command)	((command) >> 30 & 1)
+#define IOC_SIZE(command)	((command) >> 16 & 0x3fff)
+
+static __always_inline int slot_of_file(struct file *file)
+{
+	return slot_of_module(BPF_CORE_READ(file, f_op, owner));
+}
+
+/* Whose file it is shows only when it is open: the device's numbers lead there by several ways. */
+SEC("fentry/chrdev_open")
+int BPF_PROG(on_open)
+{
+	if (state.span.size)
+		entry_begin(RECOV_WATCH_MAX, RECOV_ENTRY_OPEN, 0, 0);
+	return 0;
+}
+
+SEC("fexit/chrdev_open")
+int BPF_PROG(on_opened, void *inode, struct file *file, int ret)
+{
+	int slot = slot_of_file(file);
+
+	if (!state.span.size)
+		return 0;
+	entry_end(slot < 0 ? RECOV_WATCH_MAX : slot, RECOV_ENTRY_OPEN, ret);
+	request_log(&(struct request){.slot = slot,
+				      .kind = RECOV_ENTRY_OPEN,
+				      .object = (u64)file,
+				      .result = ret});
+	return 0;
+}
+
+SEC("fentry/vfs_ioctl")
+int BPF_PROG(on_ioctl, struct file *file)
+{
+	entry_begin(slot_of_file(file), RECOV_ENTRY_IOCTL, 0, 0);
+	return 0;
+}
+
+/* A number, or where the size in the command says so, what it points to. */
+SEC("fexit/vfs_ioctl")
+int BPF_PROG(on_ioctl_done, struct file *file, unsigned int command, unsigned long argument, long ret)
+{
+	int slot = slot_of_file(file);
+	bool pointer = IOC_WRITE(command) && IOC_SIZE(command);
+
+	if (slot < 0)
+		return 0;
+	entry_end(slot, RECOV_ENTRY_IOCTL, ret);
+	request_log(&(struct request){.slot = slot,
+				      .kind = RECOV_ENTRY_IOCTL,
+				      .object = (u64)file,
+				      .what = command,
+				      .result = ret,
+				      .data = pointer ? (void *)argument : &argument,
+				      .size = pointer ? IOC_SIZE(command) : sizeof(argument),
+				      .user = pointer});
+	return 0;
+}
+
+struct closed {
+	u64 file;
+};
+
+static long drop_request(void *map, struct recov_request_key *key, struct recov_request *request,
+			 struct closed *closed)
+{
+	if (key->object == closed->file)
+		bpf_map_delete_elem(&requests, key);
+	return 0;
+}
+
+/* What a file was asked for ends with it. */
+SEC("fentry/__fput")
+int BPF_PROG(on_close, struct file *file)
+{
+	struct closed closed = {.file = (u64)file};
+	int slot = slot_of_file(file);
+
+	if (slot < 0)
+		return 0;
+	bpf_for_each_map_elem(&requests, drop_request, &closed, 0);
+	entry_begin(slot, RECOV_ENTRY_RELEASE, 0, 0);
+	return 0;
+}
+
+SEC("fexit/__fput")
+int BPF_PROG(on_closed, struct file *file)
+{
+	if (state.span.size)
+		entry_end(-1, RECOV_ENTRY_RELEASE, 0);
+	return 0;
+}
