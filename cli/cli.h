@@ -21,6 +21,7 @@ struct cli {
 	bool json, legend, color;
 	bool terminal; /* standard output is one */
 	bool check, dry_run, follow;
+	bool from_load, memory, dma_maps, packets;
 	const char *to;
 	bool has_drain;
 	uint32_t drain_ms;
@@ -31,7 +32,11 @@ struct cli {
 int verb_status(const struct cli *cli);
 int verb_devices(const struct cli *cli);
 int verb_holders(const struct cli *cli);
+int verb_leaks(const struct cli *cli);
+int verb_objects(const struct cli *cli);
 int verb_replug(const struct cli *cli);
+int verb_requests(const struct cli *cli);
+int verb_trace(const struct cli *cli);
 int verb_events(const struct cli *cli);
 
 /* "recovctl: ..." on standard error, fit for a terminal. */

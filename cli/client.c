@@ -114,6 +114,18 @@ static int client_error(const char *error, const json_t *parameters)
 			 detail ? detail : "it");
 		return EXIT_REFUSED;
 	}
+	if (strcmp(name, "NotWatched") == 0) {
+		detail = json_string_value(json_object_get(parameters, "driver"));
+		complain("%s is not watched: name it in [Observe] Drivers= of recoverd.conf, or "
+			 "trace it meanwhile",
+			 detail ? detail : "the driver");
+		return EXIT_FAILED;
+	}
+	if (strcmp(name, "Unsupported") == 0 || strcmp(name, "Refused") == 0) {
+		detail = json_string_value(json_object_get(parameters, "reason"));
+		complain("%s", detail ? detail : error);
+		return name[0] == 'U' ? EXIT_UNSUPPORTED : EXIT_REFUSED;
+	}
 	if (strcmp(name, "PermissionDenied") == 0) {
 		complain("the daemon does not permit this to you");
 		return EXIT_REFUSED;

@@ -20,10 +20,15 @@ enum {
 	TAKES_DRY_RUN = 1 << 2,
 	TAKES_DRAIN = 1 << 3,
 	TAKES_FOLLOW = 1 << 4,
+	TAKES_FROM_LOAD = 1 << 5,
+	TAKES_MEMORY = 1 << 6,
+	TAKES_DMA_MAPS = 1 << 7,
+	TAKES_PACKETS = 1 << 8,
 };
 
 static const char *const taken_names[] = {"--to", "--check", "--dry-run", "--drain-limit",
-					  "--follow"};
+					  "--follow", "--from-load", "--memory", "--dma-maps",
+					  "--packets"};
 
 static const struct verb {
 	const char *name;
@@ -40,6 +45,15 @@ static const struct verb {
 	{"replug", verb_replug, 1, 1, TAKES_TO | TAKES_CHECK | TAKES_DRY_RUN | TAKES_DRAIN,
 	 "replug DRIVER [--to IMAGE] [--check|--dry-run] [--drain-limit T]",
 	 "Take a driver out and put it, or IMAGE, back in"},
+	{"trace", verb_trace, 1, 1,
+	 TAKES_FROM_LOAD | TAKES_MEMORY | TAKES_DMA_MAPS | TAKES_PACKETS,
+	 "trace DRIVER [--from-load] [--memory] [--dma-maps] [--packets]",
+	 "Watch what a driver does, until Ctrl-C"},
+	{"objects", verb_objects, 1, 1, 0, "objects DRIVER", "What a watched driver owns"},
+	{"requests", verb_requests, 1, 1, 0, "requests DRIVER",
+	 "What a watched driver was last asked to set"},
+	{"leaks", verb_leaks, 1, 1, 0, "leaks DRIVER",
+	 "What a watched driver had not given back when it was unloaded"},
 	{"events", verb_events, 0, 0, TAKES_FOLLOW, "events [--follow]", "What has happened"},
 };
 
@@ -49,6 +63,10 @@ static const char options_help[] =
 	"  --check            only tell whether it would be possible\n"
 	"  --dry-run          print the whole plan and change nothing\n"
 	"  --drain-limit=T    how long work in flight may take to end, as 500ms or 1.5s\n"
+	"  --from-load        the driver need not be loaded yet\n"
+	"  --memory           also its slab memory\n"
+	"  --dma-maps         also its mappings of single buffers\n"
+	"  --packets          also polls and transmissions\n"
 	"  --follow           go on with events as they happen, until Ctrl-C\n"
 	"  --json             one JSON object (events: one a line)\n"
 	"  --no-legend        tables without their first line\n"
@@ -140,6 +158,10 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		DRY_RUN,
 		DRAIN,
 		FOLLOW,
+		FROM_LOAD,
+		MEMORY,
+		DMA_MAPS,
+		PACKETS,
 		JSON,
 		NO_LEGEND,
 		COLOR,
@@ -152,6 +174,10 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		{"dry-run", no_argument, NULL, DRY_RUN},
 		{"drain-limit", required_argument, NULL, DRAIN},
 		{"follow", no_argument, NULL, FOLLOW},
+		{"from-load", no_argument, NULL, FROM_LOAD},
+		{"memory", no_argument, NULL, MEMORY},
+		{"dma-maps", no_argument, NULL, DMA_MAPS},
+		{"packets", no_argument, NULL, PACKETS},
 		{"json", no_argument, NULL, JSON},
 		{"no-legend", no_argument, NULL, NO_LEGEND},
 		{"color", required_argument, NULL, COLOR},
@@ -187,6 +213,22 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		case FOLLOW:
 			cli->follow = true;
 			*ret_given |= TAKES_FOLLOW;
+			break;
+		case FROM_LOAD:
+			cli->from_load = true;
+			*ret_given |= TAKES_FROM_LOAD;
+			break;
+		case MEMORY:
+			cli->memory = true;
+			*ret_given |= TAKES_MEMORY;
+			break;
+		case DMA_MAPS:
+			cli->dma_maps = true;
+			*ret_given |= TAKES_DMA_MAPS;
+			break;
+		case PACKETS:
+			cli->packets = true;
+			*ret_given |= TAKES_PACKETS;
 			break;
 		case JSON:
 			cli->json = true;

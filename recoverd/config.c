@@ -13,6 +13,7 @@
 #include "../include/recov_shadow.h"
 #include "cleanup.h"
 #include "duration.h"
+#include "text.h"
 
 #define HISTORY_MAX  (64 * 1024)
 #define DROP_INS_MAX 256
@@ -53,6 +54,7 @@ void config_free(struct config *config)
 	if (!config)
 		return;
 	free(config->output);
+	free(config->drivers);
 	free(config);
 }
 
@@ -111,12 +113,28 @@ static int set_link(struct config *config, const char *value)
 	return set_limit(&config->link_ms, value, 1, RECOV_DEADLINE_MAX_MS);
 }
 
+static int set_drivers(struct config *config, const char *value)
+{
+	_cleanup_free_ char *copy = strdup(value), *checked = strdup(value);
+	char *rest = checked;
+
+	if (!copy || !checked)
+		return -ENOMEM;
+	for (char *name; (name = strsep(&rest, " \t"));) {
+		if (*name && !text_is_module_name(name))
+			return -EINVAL;
+	}
+	free(config->drivers);
+	config->drivers = TAKE_PTR(copy);
+	return 0;
+}
+
 static const struct {
 	const char *section, *key;
 	int (*set)(struct config *config, const char *value);
 } keys[] = {
 	{"Events", "Output", set_output},  {"Events", "History", set_history},
-	{"Swap", "DrainLimit", set_drain}, {"Swap", "Deadline", set_deadline},
+	{"Observe", "Drivers", set_drivers}, {"Swap", "DrainLimit", set_drain}, {"Swap", "Deadline", set_deadline},
 	{"Swap", "LinkLimit", set_link},
 };
 

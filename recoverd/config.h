@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Configuration: recoverd.conf of the first of /etc, /run, /usr/lib that has one, then the drop-ins
- * ending in .conf in the recoverd.conf.d folders of all three, in the order of their names. A name
+ * Configuration: recoverd.conf of the first of /etc, /run, /usr/local/lib, /usr/lib that has one,
+ * then the drop-ins ending in .conf in the recoverd.conf.d folders of all four, in the order of their names. A name
  * in an earlier directory hides the same name in a later one.
  */
 #ifndef RECOVERD_CONFIG_H
@@ -12,6 +12,7 @@
 
 struct config {
 	char *output;	   /* [Events] Output=: where the stream goes besides the socket; or NULL */
+	char *drivers;	   /* [Observe] Drivers=: names with spaces between them; or NULL */
 	uint32_t history;  /* [Events] History=: events kept for late readers */
 	uint32_t drain_ms; /* [Swap] DrainLimit= */
 	uint32_t deadline_ms; /* [Swap] Deadline= */

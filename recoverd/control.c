@@ -7,6 +7,7 @@
 #include "attempt.h"
 #include "cleanup.h"
 #include "control_holders.h"
+#include "control_observe.h"
 #include "control_replug.h"
 #include "inventory.h"
 #include "manager.h"
@@ -376,6 +377,10 @@ static const struct varlink_method methods[] = {
 	{.name = "Replug", .handle = control_replug},
 	{.name = "Events", .handle = handle_events},
 	{.name = "Holders", .handle = control_holders},
+	{.name = "Trace", .handle = control_trace},
+	{.name = "Objects", .handle = control_objects},
+	{.name = "Requests", .handle = control_requests},
+	{.name = "Leaks", .handle = control_leaks},
 	{},
 };
 

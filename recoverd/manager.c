@@ -15,6 +15,7 @@
 #include "interruption.h"
 #include "inventory.h"
 #include "log.h"
+#include "observation.h"
 #include "query.h"
 #include "report.h"
 #include "text.h"
@@ -94,6 +95,7 @@ void manager_free(struct manager *manager)
 	query_drop_all(manager);
 	attempt_drop_all(manager);
 	interruption_free(manager->interruption);
+	observation_free(manager->observation);
 	sink_free(manager->sink);
 	event_log_free(manager->events);
 	driver_set_uninit(&manager->drivers);
@@ -307,6 +309,21 @@ static void begin_interruption(struct manager *manager, bool damaged)
 	}
 }
 
+static void watch_configured(struct manager *manager)
+{
+	_cleanup_free_ char *names = NULL;
+	struct replug_error error = {};
+	char *rest;
+
+	if (manager->config->drivers)
+		names = strdup(manager->config->drivers);
+	rest = names;
+	for (char *name; (name = strsep(&rest, " \t"));) {
+		if (*name && observation_watch(manager, name, 0, &error) < 0)
+			log_line(LOG_WARNING, "%s", error.text);
+	}
+}
+
 static void on_first_look(struct manager *manager, void *ctx, json_t *answers,
 			  const struct replug_result *result)
 {
@@ -315,6 +332,7 @@ static void on_first_look(struct manager *manager, void *ctx, json_t *answers,
 	(void)answers;
 	if (!manager->look)
 		report_shadow_missing(manager->events, result->error.text);
+	watch_configured(manager);
 	manager->on_ready(manager);
 	if (!manager->stopping)
 		begin_interruption(manager, damaged);

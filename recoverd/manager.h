@@ -18,6 +18,7 @@
 
 struct attempt;
 struct interruption;
+struct observation;
 struct query;
 
 struct manager {
@@ -42,6 +43,8 @@ struct manager {
 	struct attempt *swap;		   /* the one swap under way; NULL: none */
 	struct intent *intent;		   /* of it, or of one that was interrupted or failed */
 	struct interruption *interruption; /* being dealt with */
+
+	struct observation *observation; /* NULL: nothing has been watched yet */
 
 	int lock_fd;
 	bool stopping;
