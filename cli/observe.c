@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* recovctl trace, objects, requests, leaks: what a driver does and owns. */
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+
+#include "../recoverd/cleanup.h"
+#include "../recoverd/duration.h"
+#include "client.h"
+#include "output.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signo)
+{
+	(void)signo;
+	interrupted = 1;
+}
+
+/* What was not seen, if anything: nothing is to look exact that is not. */
+static void say_missed(const json_t *reply)
+{
+	const json_t *missed = json_object_get(reply, "missed"), *value;
+	const json_t *watch = json_object_get(reply, "watch");
+	const char *what;
+
+	json_object_foreach((json_t *)missed, what, value) {
+		if (json_integer_value(value))
+			complain("missed: %" PRId64 " %s", (int64_t)json_integer_value(value),
+				 what);
+	}
+	if (json_is_object(watch) && !is_set(watch, "from_load"))
+		complain("%s was watched only after it had been loaded: what it took before is "
+			 "not known",
+			 text_of(reply, "driver"));
+}
+
+static int ask(const struct cli *cli, const char *method, json_t **ret_reply)
+{
+	int r;
+
+	r = client_ask(cli, method, json_pack("{s:s}", "driver", cli->operands[0]), ret_reply);
+	if (!r && cli->json)
+		say_json(*ret_reply);
+	return r;
+}
+
+static void say_object_table(const struct cli *cli, const json_t *objects)
+{
+	_cleanup_(table_uninit) struct table table = {};
+	const json_t *object;
+	char size[32];
+	size_t i;
+
+	table_add(&table, 6,
+		  (const char *[]){"CLASS", "OBJECT", "SIZE", "DEVICE", "NAME", "SITE"}, NULL);
+	json_array_foreach(objects, i, object) {
+		snprintf(size, sizeof(size), "%" PRId64, number_of(object, "size"));
+		table_add(&table, 6,
+			  (const char *[]){text_of(object, "class"), text_of(object, "object"),
+					   size, text_of(object, "device"),
+					   text_of(object, "name"), text_of(object, "site")},
+			  NULL);
+	}
+	table_say(cli, &table);
+}
+
+int verb_objects(const struct cli *cli)
+{
+	json_auto_t *reply = NULL;
+	int r;
+
+	r = ask(cli, "Objects", &reply);
+	if (r || cli->json)
+		return r;
+	say_object_table(cli, json_object_get(reply, "objects"));
+	say_missed(reply);
+	return EXIT_DONE;
+}
+
+int verb_leaks(const struct cli *cli)
+{
+	json_auto_t *reply = NULL;
+	int r;
+
+	r = ask(cli, "Leaks", &reply);
+	if (r || cli->json)
+		return r;
+	if (json_array_size(json_object_get(reply, "leaks")))
+		say_object_table(cli, json_object_get(reply, "leaks"));
+	else
+		say("%s has given back all that was seen taken\n", text_of(reply, "driver"));
+	say_missed(reply);
+	return EXIT_DONE;
+}
+
+int verb_requests(const struct cli *cli)
+{
+	_cleanup_(table_uninit) struct table table = {};
+	json_auto_t *reply = NULL;
+	const json_t *request;
+	size_t i;
+	int r;
+
+	r = ask(cli, "Requests", &reply);
+	if (r || cli->json)
+		return r;
+	table_add(&table, 7,
+		  (const char *[]){"ORDER", "KIND", "DEVICE", "WHAT", "RESULT", "BY", "DATA"},
+		  NULL);
+	json_array_foreach(json_object_get(reply, "requests"), i, request) {
+		char order[32], result[32];
+
+		snprintf(order, sizeof(order), "%" PRId64, number_of(request, "order"));
+		snprintf(result, sizeof(result), "%" PRId64, number_of(request, "result"));
+		table_add(&table, 7,
+			  (const char *[]){order, text_of(request, "kind"),
+					   text_of(request, "device"), text_of(request, "what"),
+					   result, text_of(request, "comm"),
+					   text_of(request, "data")},
+			  NULL);
+	}
+	table_say(cli, &table);
+	say_missed(reply);
+	return EXIT_DONE;
+}
+
+/* ---- trace ---- */
+
+static void add_entry(struct table *table, const json_t *entry)
+{
+	static const char *const times[] = {"p50_ns", "p99_ns", "max_ns"};
+	char calls[32], errors[32], shown[3][32];
+
+	snprintf(calls, sizeof(calls), "%" PRId64, number_of(entry, "calls"));
+	snprintf(errors, sizeof(errors), "%" PRId64, number_of(entry, "errors"));
+	for (int i = 0; i < 3; i++)
+		duration_format((uint64_t)number_of(entry, times[i]), shown[i], sizeof(shown[i]));
+	table_add(table, 7,
+		  (const char *[]){text_of(entry, "kind"), calls, errors, shown[0], shown[1],
+				   shown[2], text_of(entry, "function")},
+		  NULL);
+}
+
+static void say_snapshot(const struct cli *cli, const json_t *reply)
+{
+	_cleanup_(table_uninit) struct table table = {};
+	const json_t *watch = json_object_get(reply, "watch"), *entry, *n;
+	const char *class;
+	size_t i;
+
+	if (cli->terminal)
+		fputs("\033[H\033[2J", stdout);
+	say("%s: %s, load %" PRId64 "%s, leaks %" PRId64 "\n", text_of(reply, "driver"),
+	    is_set(watch, "loaded") ? "loaded" : "not loaded", number_of(watch, "generation"),
+	    is_set(watch, "from_load") ? ", watched from its first instruction" : "",
+	    number_of(reply, "leaks"));
+	say("objects:");
+	json_object_foreach(json_object_get(reply, "objects"), class, n)
+		say(" %s %" PRId64, class, (int64_t)json_integer_value(n));
+	say("\n");
+	table_add(&table, 7,
+		  (const char *[]){"ENTRY", "CALLS", "ERRORS", "P50", "P99", "MAX", "FUNCTION"},
+		  NULL);
+	json_array_foreach(json_object_get(reply, "entries"), i, entry)
+		add_entry(&table, entry);
+	table_say(cli, &table);
+	fflush(stdout);
+}
+
+int verb_trace(const struct cli *cli)
+{
+	_cleanup_(client_freep) struct client *client = NULL;
+	/* Without SA_RESTART: poll returns. */
+	const struct sigaction stop = {.sa_handler = on_interrupt};
+	json_auto_t *last = NULL;
+	bool continues = true;
+	int r;
+
+	r = client_open(cli, &client);
+	if (r)
+		return r;
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	r = client_call(client, "Trace",
+			json_pack("{s:s, s:b, s:b, s:b, s:b}", "driver", cli->operands[0],
+				  "from_load", cli->from_load, "memory", cli->memory, "dma_maps",
+				  cli->dma_maps, "packets", cli->packets),
+			true);
+	while (!r && continues && !interrupted) {
+		json_auto_t *reply = NULL;
+
+		r = client_reply(client, -1, &reply, &continues);
+		if (r == -EINTR)
+			r = 0;
+		if (!reply)
+			continue;
+		if (cli->json)
+			say_json(reply);
+		else if (cli->terminal)
+			say_snapshot(cli, reply);
+		json_decref(last);
+		last = json_incref(reply);
+	}
+	/* The summary is the last look; with the connection the watch ends. */
+	if (last && !cli->json && !cli->terminal)
+		say_snapshot(cli, last);
+	if (last)
+		say_missed(last);
+	return r;
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Answers what is asked about drivers that are watched, and watches one while a client traces it. */
+#include "control_observe.h"
+
+#include <libkmod.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "control.h"
+#include "control_replug.h"
+#include "inventory.h"
+#include "manager.h"
+#include "observation.h"
+#include "text.h"
+
+#define TRACE_SCHEMA	"recov.trace/1"
+#define OBJECTS_SCHEMA	"recov.objects/1"
+#define REQUESTS_SCHEMA "recov.requests/1"
+#define LEAKS_SCHEMA	"recov.leaks/1"
+
+static int no_such_driver(struct varlink_call *call, const char *driver)
+{
+	return varlink_error(call, CONTROL_INTERFACE ".NoSuchDriver",
+			     json_pack("{s:o}", "driver", text_json(driver)));
+}
+
+static int fail(struct varlink_call *call, const struct replug_error *error)
+{
+	const char *name = CONTROL_INTERFACE ".Failed";
+
+	if (error->fault == REPLUG_FAULT_UNSUPPORTED)
+		name = CONTROL_INTERFACE ".Unsupported";
+	else if (error->fault == REPLUG_FAULT_REFUSED)
+		name = CONTROL_INTERFACE ".Refused";
+	return varlink_error(call, name, json_pack("{s:o}", "reason", text_json(error->text)));
+}
+
+/* A module that could be loaded; only looks into the index of the installed ones. */
+static bool is_installed(const char *driver)
+{
+	struct kmod_ctx *kmod = kmod_new(NULL, NULL);
+	struct kmod_list *list = NULL;
+	bool found;
+
+	found = kmod && kmod_module_new_from_lookup(kmod, driver, &list) >= 0 && list;
+	kmod_module_unref_list(list);
+	kmod_unref(kmod);
+	return found;
+}
+
+/* ---- Trace ---- */
+
+struct trace {
+	struct manager *manager;
+	struct varlink_call *call;
+	sd_event_source *timer;
+	uint64_t interval_usec;
+	unsigned extras;
+	char driver[RECOV_MODULE_LEN];
+};
+
+static json_t *count_classes(json_t *objects)
+{
+	json_t *classes = json_object(), *object;
+	size_t i;
+
+	json_array_foreach(objects, i, object) {
+		const char *class = json_string_value(json_object_get(object, "class"));
+
+		json_object_set_new(classes, class,
+				    json_integer(json_integer_value(
+							 json_object_get(classes, class)) +
+						 1));
+	}
+	json_decref(objects);
+	return classes;
+}
+
+static json_t *snapshot(const struct trace *trace)
+{
+	struct manager *manager = trace->manager;
+	json_auto_t *leaks = observation_leaks(manager, trace->driver);
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:o}", "schema", TRACE_SCHEMA, "driver",
+			 trace->driver, "watch", observation_watch_json(manager, trace->driver),
+			 "entries", observation_entries(manager, trace->driver), "objects",
+			 count_classes(observation_objects(manager, trace->driver)), "leaks",
+			 (int)json_array_size(leaks), "missed",
+			 observation_missed(manager));
+}
+
+static int on_interval(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct trace *trace = ctx;
+
+	/* A client that reads too slowly misses a look: the next one has all the counts. */
+	(void)varlink_reply(trace->call, snapshot(trace), true);
+	(void)sd_event_source_set_time(source, usec + trace->interval_usec);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void trace_end(void *ctx)
+{
+	struct trace *trace = ctx;
+
+	sd_event_source_disable_unref(trace->timer);
+	observation_unwatch(trace->manager, trace->driver, trace->extras);
+	varlink_call_unref(trace->call);
+	free(trace);
+}
+
+static int trace_begin(struct manager *manager, struct varlink_call *call, const char *driver,
+		       unsigned extras, uint64_t interval_usec)
+{
+	struct trace *trace;
+	uint64_t now;
+	int r;
+
+	trace = calloc(1, sizeof(*trace));
+	if (!trace) {
+		observation_unwatch(manager, driver, extras);
+		return control_fail(call, -ENOMEM);
+	}
+	trace->manager = manager;
+	trace->call = varlink_call_ref(call);
+	trace->extras = extras;
+	trace->interval_usec = interval_usec;
+	snprintf(trace->driver, sizeof(trace->driver), "%s", driver);
+	varlink_call_on_close(call, trace_end, trace);
+	(void)sd_event_now(manager->loop, CLOCK_MONOTONIC, &now);
+	r = sd_event_add_time(manager->loop, &trace->timer, CLOCK_MONOTONIC, now + interval_usec, 0,
+			      on_interval, trace);
+	if (r < 0)
+		return control_fail(call, r);
+	/* The first answer tells that the driver is watched from now on. */
+	return varlink_reply(call, snapshot(trace), true);
+}
+
+int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
+{
+	struct manager *manager = ctx;
+	bool from_load = false, memory = false, dma_maps = false, packets = false;
+	int64_t interval_ms = 1000;
+	struct replug_error error = {};
+	const char *driver = NULL;
+	unsigned extras;
+	const struct varlink_parameter table[] = {
+		{.name = "driver", .type = VARLINK_STRING, .required = true, .ret = &driver},
+		{.name = "from_load", .type = VARLINK_BOOL, .ret = &from_load},
+		{.name = "memory", .type = VARLINK_BOOL, .ret = &memory},
+		{.name = "dma_maps", .type = VARLINK_BOOL, .ret = &dma_maps},
+		{.name = "packets", .type = VARLINK_BOOL, .ret = &packets},
+		{.name = "interval_ms",
+		 .type = VARLINK_INT,
+		 .least = 100,
+		 .most = 3600000,
+		 .ret = &interval_ms},
+	};
+
+	if (varlink_parameters(call, parameters, table, ARRAY_SIZE(table)) < 0)
+		return 0;
+	if (!varlink_call_more(call))
+		return varlink_error(call, "org.varlink.service.ExpectedMore", NULL);
+	if (!text_is_module_name(driver) ||
+	    !(inventory_is_loaded(SYSFS, driver) || (from_load && is_installed(driver))))
+		return no_such_driver(call, driver);
+	extras = (memory ? OBSERVER_MEMORY : 0) | (dma_maps ? OBSERVER_DMA_MAPS : 0) |
+		 (packets ? OBSERVER_PACKETS : 0);
+	if (observation_watch(manager, driver, extras, &error) < 0)
+		return fail(call, &error);
+	return trace_begin(manager, call, driver, extras, (uint64_t)interval_ms * 1000);
+}
+
+/* ---- what is known now ---- */
+
+static int answer(struct varlink_call *call, json_t *parameters, struct manager *manager,
+		  const char *schema, const char *member,
+		  json_t *(*get)(struct manager *manager, const char *driver))
+{
+	const char *driver = NULL;
+	const struct varlink_parameter table[] = {
+		{.name = "driver", .type = VARLINK_STRING, .required = true, .ret = &driver},
+	};
+
+	if (varlink_parameters(call, parameters, table, ARRAY_SIZE(table)) < 0)
+		return 0;
+	if (!text_is_module_name(driver))
+		return no_such_driver(call, driver);
+	if (!observation_watches(manager, driver)) {
+		if (!inventory_is_loaded(SYSFS, driver))
+			return no_such_driver(call, driver);
+		return varlink_error(call, CONTROL_INTERFACE ".NotWatched",
+				     json_pack("{s:s}", "driver", driver));
+	}
+	return varlink_reply(call,
+			     json_pack("{s:s, s:s, s:o, s:o, s:o}", "schema", schema, "driver",
+				       driver, "watch", observation_watch_json(manager, driver),
+				       member, get(manager, driver), "missed",
+				       observation_missed(manager)),
+			     false);
+}
+
+int control_objects(struct varlink_call *call, json_t *parameters, void *ctx)
+{
+	return answer(call, parameters, ctx, OBJECTS_SCHEMA, "objects", observation_objects);
+}
+
+int control_requests(struct varlink_call *call, json_t *parameters, void *ctx)
+{
+	return answer(call, parameters, ctx, REQUESTS_SCHEMA, "requests", observation_requests);
+}
+
+int control_leaks(struct varlink_call *call, json_t *parameters, void *ctx)
+{
+	return answer(call, parameters, ctx, LEAKS_SCHEMA, "leaks", observation_leaks);
+}

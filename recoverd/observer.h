@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BPF programs: loads them, tells them which drivers to watch, and hands on what they send.
+ *
+ * Loading and attaching takes some seconds, during which the caller waits; so it happens when the
+ * first driver is to be watched. A driver may be watched before it is loaded. Nothing here holds a
+ * reference on a driver.
+ */
+#ifndef RECOVERD_OBSERVER_H
+#define RECOVERD_OBSERVER_H
+
+#include <stdbool.h>
+
+#include "../include/recov_observe.h"
+#include "../replug/replug.h"
+
+struct observer;
+
+/* What costs too much to be on always. */
+enum observer_extra {
+	OBSERVER_MEMORY = 1 << 0,   /* slab memory */
+	OBSERVER_DMA_MAPS = 1 << 1, /* mappings of single buffers */
+	OBSERVER_PACKETS = 1 << 2,  /* polls and transmissions */
+};
+
+/* 0, or a negative errno with the sentence in err: the kernel can't (REPLUG_FAULT_UNSUPPORTED), or
+ * does not permit it (REPLUG_FAULT_REFUSED). */
+int observer_new(struct observer **ret_observer, struct replug_error *err);
+void observer_free(struct observer *observer);
+
+/* Starts to watch a module, by its name in the kernel's spelling; the slot it got. -ENOSPC: as many
+ * as can be are watched. Watching twice is watching once. */
+int observer_watch(struct observer *observer, const char *driver, unsigned *ret_slot);
+void observer_unwatch(struct observer *observer, const char *driver);
+/* Attaches these extras and detaches all others; -errno, and then as many as could be. */
+int observer_set_extras(struct observer *observer, unsigned extras);
+/* Which records a driver sends: enum recov_trace_flags. */
+void observer_trace(struct observer *observer, unsigned slot, unsigned flags);
+
+/* The state that is shared with the programs. */
+const struct recov_state *observer_state(const struct observer *observer);
+/* The slot of a watched driver, or -ENOENT. */
+int observer_slot(const struct observer *observer, const char *driver);
+
+/* For epoll: readable when there are records. */
+int observer_fd(const struct observer *observer);
+/* Hands all records on. record: at least as long as this version's. */
+int observer_read(struct observer *observer,
+		  void (*on_record)(void *ctx, const struct recov_record *record), void *ctx);
+
+/* Walk the maps. A callback must not keep what it is given. -errno of the map. */
+int observer_objects(struct observer *observer, unsigned slot,
+		     void (*on_object)(void *ctx, const struct recov_object_key *key,
+				       const struct recov_object *object),
+		     void *ctx);
+/* Counts of all CPUs together. */
+int observer_entries(struct observer *observer, unsigned slot,
+		     void (*on_entry)(void *ctx, const struct recov_entry_key *key,
+				      const struct recov_entry *entry),
+		     void *ctx);
+int observer_requests(struct observer *observer, unsigned slot,
+		      void (*on_request)(void *ctx, const struct recov_request_key *key,
+					 const struct recov_request *request),
+		      void *ctx);
+/* Those of any driver, and those whose driver only their task's stack can tell. */
+int observer_running(struct observer *observer,
+		     void (*on_running)(void *ctx, unsigned kind,
+					const struct recov_running *running),
+		     void *ctx);
+uint64_t observer_counter(struct observer *observer, enum recov_counter counter);
+/* Forgets an object: it was reported as leaked. */
+void observer_drop_object(struct observer *observer, const struct recov_object_key *key);
+/* "function+0x1c/0x40 [module]"; "" if that fails. */
+void observer_symbol(struct observer *observer, uint64_t address, char symbol[RECOV_SYMBOL_LEN]);
+
+/* "irq", "probe", ... */
+const char *observer_class_name(unsigned class);
+const char *observer_kind_name(unsigned kind);
+
+#endif
