@@ -36,10 +36,8 @@ int BPF_PROG(on_removed, struct device *device)
 	int slot = slot_of_device(device);
 
 	entry_end(slot, RECOV_ENTRY_REMOVE, 0);
-	request_log(&(struct request){.slot = slot,
-				      .kind = RECOV_ENTRY_REMOVE,
-				      .object = (u64)device,
-				      .device = device});
+	request_log(&(struct request){
+		.slot = slot, .kind = RECOV_ENTRY_REMOVE, .object = (u64)device, .device = device});
 	return 0;
 }
 

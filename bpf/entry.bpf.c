@@ -36,7 +36,8 @@ static __always_inline void entry_count(u32 slot, u32 kind, u64 function, u64 ns
 	entry->latency[latency_slot(ns) & (RECOV_LATENCY_SLOTS - 1)]++;
 }
 
-static __always_inline void entry_tell(const struct recov_running *run, u32 kind, u64 ns, s64 result)
+static __always_inline void entry_tell(const struct recov_running *run, u32 kind, u64 ns,
+				       s64 result)
 {
 	struct recov_record *record;
 

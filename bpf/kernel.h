@@ -169,7 +169,8 @@ struct blk_mq_tag_set {
 	unsigned int nr_hw_queues;
 };
 
-struct class {
+struct class
+{
 	const char *name;
 };
 

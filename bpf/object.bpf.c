@@ -21,7 +21,7 @@ __noinline int take(struct taking *taking)
 		/* A call below another one that is watched as well: the outer one knows more. */
 		if (taking->nests)
 			known->count++;
-		if (!known->site)
+		if (!known->site || taking->nests)
 			known->site = taking->site;
 		return 0;
 	}

@@ -36,11 +36,8 @@ int give(struct giving *giving);
  */
 static __always_inline void give_back(u32 class, u64 object, u64 more, u64 caller, bool strict)
 {
-	struct giving giving = {.class = class,
-				.strict = strict,
-				.object = object,
-				.more = more,
-				.caller = caller};
+	struct giving giving = {
+		.class = class, .strict = strict, .object = object, .more = more, .caller = caller};
 
 	give(&giving);
 }

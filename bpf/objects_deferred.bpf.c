@@ -98,48 +98,21 @@ int BPF_PROG(on_grab, struct work_struct *work, u32 is_delayed, void *irq_flags,
 
 /* ---- workqueues ---- */
 
-/* alloc_workqueue() takes any number of arguments, which no trampoline can: two probes, and who
- * called is kept for the way back. */
-struct allocating {
-	u64 site;
-	int slot;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 64);
-	__type(key, u32);
-	__type(value, struct allocating);
-} allocating SEC(".maps");
-
-SEC("kprobe/alloc_workqueue")
+/* alloc_workqueue() takes any number of arguments, which no trampoline can. When it returns, the
+ * instruction pointer is already where it returns to. */
+SEC("kretprobe/alloc_workqueue")
 int on_alloc_workqueue(struct pt_regs *ctx)
 {
-	u32 task = bpf_get_current_pid_tgid();
-	struct allocating now = {.slot = -1};
+	u64 queue = PT_REGS_RC_CORE(ctx), site = PT_REGS_IP_CORE(ctx);
+	int slot = slot_of_code(site);
 
-	bpf_probe_read_kernel(&now.site, sizeof(now.site), (void *)PT_REGS_SP_CORE(ctx));
-	now.slot = slot_of_code(now.site);
-	if (now.slot >= 0)
-		bpf_map_update_elem(&allocating, &task, &now, BPF_ANY);
-	return 0;
-}
-
-SEC("kretprobe/alloc_workqueue")
-int on_workqueue_allocated(struct pt_regs *ctx)
-{
-	u32 task = bpf_get_current_pid_tgid();
-	struct allocating *now = bpf_map_lookup_elem(&allocating, &task);
-	u64 queue = PT_REGS_RC_CORE(ctx);
-
-	if (!now)
+	if (slot < 0 || !queue)
 		return 0;
-	if (queue)
-		take(&(struct taking){.slot = now->slot,
-				      .class = RECOV_OBJECT_WORKQUEUE,
-				      .object = queue,
-				      .site = now->site});
-	bpf_map_delete_elem(&allocating, &task);
+	take(&(struct taking){.slot = slot,
+			      .class = RECOV_OBJECT_WORKQUEUE,
+			      .object = queue,
+			      .size = 1,
+			      .site = site});
 	return 0;
 }
 

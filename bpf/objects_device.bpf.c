@@ -36,8 +36,8 @@ int BPF_PROG(on_free_irq, unsigned int irq, void *dev_id)
 	return 0;
 }
 
-static __always_inline void take_of_pci(void *ctx, int n, struct pci_dev *pdev, u32 class, u64 object,
-					u64 more, u64 size, bool nests)
+static __always_inline void take_of_pci(void *ctx, int n, struct pci_dev *pdev, u32 class,
+					u64 object, u64 more, u64 size, bool nests)
 {
 	struct device *device = device_of_pci(pdev);
 	int slot = slot_of_device(device);

@@ -4,8 +4,9 @@
 
 #define GFP_DIRECT_RECLAIM 0x400 /* may sleep; the same bit in 6.1 and 6.12 */
 
-extern const int __preempt_count __ksym __weak;	      /* until 6.2 */
-extern const struct pcpu_hot pcpu_hot __ksym __weak; /* 64701838bf05, "x86/percpu: Move preempt_count" */
+extern const int __preempt_count __ksym __weak; /* until 6.2 */
+extern const struct pcpu_hot pcpu_hot __ksym
+	__weak; /* 64701838bf05, "x86/percpu: Move preempt_count" */
 
 #define PREEMPT_NEED_RESCHED 0x80000000
 

@@ -86,9 +86,11 @@ int BPF_PROG(on_napi_del, struct napi_struct *napi)
 SEC("fexit/cdev_add")
 int BPF_PROG(on_cdev_add, struct cdev *cdev, u32 number, unsigned int n, int ret)
 {
-	int slot = slot_of_module(BPF_CORE_READ(cdev, owner));
 	u64 caller = caller_of(ctx, 3);
+	int slot = slot_of_code(caller);
 
+	if (slot < 0)
+		slot = slot_of_module(BPF_CORE_READ(cdev, owner));
 	if (slot < 0)
 		slot = slot_of_address((u64)BPF_CORE_READ(cdev, ops));
 	if (slot < 0 || ret)
@@ -237,7 +239,7 @@ static __always_inline void take_class(u64 site, void *class, const char *name)
 		return;
 	take(&(struct taking){.slot = slot,
 			      .class = RECOV_OBJECT_CLASS,
-			      .object = (u64)class,
+			      .object = (u64) class,
 			      .size = 1,
 			      .site = site,
 			      .name = name});
@@ -277,7 +279,7 @@ int BPF_PROG(on_class_create_key, struct module *owner, const char *name, void *
 SEC("fentry/class_unregister")
 int BPF_PROG(on_class_unregister, struct class *class)
 {
-	give_back(RECOV_OBJECT_CLASS, (u64)class, 0, 0, false);
+	give_back(RECOV_OBJECT_CLASS, (u64) class, 0, 0, false);
 	return 0;
 }
 
@@ -306,8 +308,9 @@ int BPF_PROG(on_proc_register, void *folder, struct proc_dir_entry *entry,
 	return 0;
 }
 
-SEC("fentry/pde_free")
-int BPF_PROG(on_proc_free, struct proc_dir_entry *entry)
+/* All ways to remove one come by here; its memory goes when the last reader does. */
+SEC("fentry/proc_entry_rundown")
+int BPF_PROG(on_proc_remove, struct proc_dir_entry *entry)
 {
 	give_back(RECOV_OBJECT_PROC, (u64)entry, 0, 0, false);
 	return 0;

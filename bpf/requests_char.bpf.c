@@ -2,8 +2,8 @@
 /* What is asked of the files of character devices. */
 #include "entry.h"
 
-#define IOC_WRITE(command)	((command) >> 30 & 1)
-#define IOC_SIZE(command)	((command) >> 16 & 0x3fff)
+#define IOC_WRITE(command) ((command) >> 30 & 1)
+#define IOC_SIZE(command)  ((command) >> 16 & 0x3fff)
 
 static __always_inline int slot_of_file(struct file *file)
 {
@@ -27,10 +27,8 @@ int BPF_PROG(on_opened, void *inode, struct file *file, int ret)
 	if (!state.span.size)
 		return 0;
 	entry_end(slot < 0 ? RECOV_WATCH_MAX : slot, RECOV_ENTRY_OPEN, ret);
-	request_log(&(struct request){.slot = slot,
-				      .kind = RECOV_ENTRY_OPEN,
-				      .object = (u64)file,
-				      .result = ret});
+	request_log(&(struct request){
+		.slot = slot, .kind = RECOV_ENTRY_OPEN, .object = (u64)file, .result = ret});
 	return 0;
 }
 
@@ -43,7 +41,8 @@ int BPF_PROG(on_ioctl, struct file *file)
 
 /* A number, or where the size in the command says so, what it points to. */
 SEC("fexit/vfs_ioctl")
-int BPF_PROG(on_ioctl_done, struct file *file, unsigned int command, unsigned long argument, long ret)
+int BPF_PROG(on_ioctl_done, struct file *file, unsigned int command, unsigned long argument,
+	     long ret)
 {
 	int slot = slot_of_file(file);
 	bool pointer = IOC_WRITE(command) && IOC_SIZE(command);

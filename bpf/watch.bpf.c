@@ -40,8 +40,7 @@ __noinline int find_address(u64 *number)
 	if (address - state.span.base >= state.span.size)
 		return -1;
 	for (int i = 0; i < RECOV_WATCH_MAX; i++)
-		if (is_in(&state.watch[i].text, address) ||
-		    is_in(&state.watch[i].init, address) ||
+		if (is_in(&state.watch[i].text, address) || is_in(&state.watch[i].init, address) ||
 		    is_in(&state.watch[i].data[0], address) ||
 		    is_in(&state.watch[i].data[1], address) ||
 		    is_in(&state.watch[i].data[2], address))
@@ -149,8 +148,7 @@ static __always_inline void found_loaded(struct recov_watch *watch, struct modul
 static __always_inline int slot_of_name(const union name *name)
 {
 	for (int i = 0; i < RECOV_WATCH_MAX; i++)
-		if (state.watch[i].state != RECOV_WATCH_FREE &&
-		    is_named(state.watch[i].name, name))
+		if (state.watch[i].state != RECOV_WATCH_FREE && is_named(state.watch[i].name, name))
 			return i;
 	return -1;
 }

@@ -26,9 +26,9 @@ enum {
 	TAKES_PACKETS = 1 << 8,
 };
 
-static const char *const taken_names[] = {"--to", "--check", "--dry-run", "--drain-limit",
-					  "--follow", "--from-load", "--memory", "--dma-maps",
-					  "--packets"};
+static const char *const taken_names[] = {"--to",	   "--check",	 "--dry-run",
+					  "--drain-limit", "--follow",	 "--from-load",
+					  "--memory",	   "--dma-maps", "--packets"};
 
 static const struct verb {
 	const char *name;
@@ -45,8 +45,7 @@ static const struct verb {
 	{"replug", verb_replug, 1, 1, TAKES_TO | TAKES_CHECK | TAKES_DRY_RUN | TAKES_DRAIN,
 	 "replug DRIVER [--to IMAGE] [--check|--dry-run] [--drain-limit T]",
 	 "Take a driver out and put it, or IMAGE, back in"},
-	{"trace", verb_trace, 1, 1,
-	 TAKES_FROM_LOAD | TAKES_MEMORY | TAKES_DMA_MAPS | TAKES_PACKETS,
+	{"trace", verb_trace, 1, 1, TAKES_FROM_LOAD | TAKES_MEMORY | TAKES_DMA_MAPS | TAKES_PACKETS,
 	 "trace DRIVER [--from-load] [--memory] [--dma-maps] [--packets]",
 	 "Watch what a driver does, until Ctrl-C"},
 	{"objects", verb_objects, 1, 1, 0, "objects DRIVER", "What a watched driver owns"},

@@ -52,14 +52,14 @@ static void say_object_table(const struct cli *cli, const json_t *objects)
 	char size[32];
 	size_t i;
 
-	table_add(&table, 6,
-		  (const char *[]){"CLASS", "OBJECT", "SIZE", "DEVICE", "NAME", "SITE"}, NULL);
+	table_add(&table, 6, (const char *[]){"CLASS", "OBJECT", "SIZE", "DEVICE", "NAME", "SITE"},
+		  NULL);
 	json_array_foreach(objects, i, object) {
 		snprintf(size, sizeof(size), "%" PRId64, number_of(object, "size"));
 		table_add(&table, 6,
 			  (const char *[]){text_of(object, "class"), text_of(object, "object"),
-					   size, text_of(object, "device"),
-					   text_of(object, "name"), text_of(object, "site")},
+					   size, text_of(object, "device"), text_of(object, "name"),
+					   text_of(object, "site")},
 			  NULL);
 	}
 	table_say(cli, &table);

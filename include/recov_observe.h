@@ -142,10 +142,10 @@ struct recov_watch {
  * their span are written by the programs alone, `trace` and `traced` by the daemon. */
 struct recov_state {
 	struct recov_watch watch[RECOV_WATCH_MAX]; /* by slot */
-	struct recov_range span; /* has all ranges of all watches in it */
-	__u64 sequence;		 /* of the request that was logged last */
-	__u32 trace;		 /* enum recov_trace_flags */
-	__u32 traced;		 /* slots whose records are wanted, a bit each */
+	struct recov_range span;		   /* has all ranges of all watches in it */
+	__u64 sequence;				   /* of the request that was logged last */
+	__u32 trace;				   /* enum recov_trace_flags */
+	__u32 traced;				   /* slots whose records are wanted, a bit each */
 };
 
 /* Argument of the program `watch`, run by the daemon: watch a module, loaded or not, or no more. */
@@ -234,7 +234,7 @@ enum recov_counter {
 	RECOV_COUNTER_ENTRIES_FULL,
 	RECOV_COUNTER_RUNNING_FULL,
 	RECOV_COUNTER_REQUESTS_FULL,
-	RECOV_COUNTER_RING_FULL, /* records that were dropped */
+	RECOV_COUNTER_RING_FULL,    /* records that were dropped */
 	RECOV_COUNTER_UNKNOWN_FREE, /* given back by a driver, but never seen taken */
 	RECOV_COUNTER_RECORDS,
 	RECOV_COUNTERS

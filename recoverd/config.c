@@ -133,9 +133,9 @@ static const struct {
 	const char *section, *key;
 	int (*set)(struct config *config, const char *value);
 } keys[] = {
-	{"Events", "Output", set_output},  {"Events", "History", set_history},
-	{"Observe", "Drivers", set_drivers}, {"Swap", "DrainLimit", set_drain}, {"Swap", "Deadline", set_deadline},
-	{"Swap", "LinkLimit", set_link},
+	{"Events", "Output", set_output},    {"Events", "History", set_history},
+	{"Observe", "Drivers", set_drivers}, {"Swap", "DrainLimit", set_drain},
+	{"Swap", "Deadline", set_deadline},  {"Swap", "LinkLimit", set_link},
 };
 
 __attribute__((format(printf, 2, 3))) static void warn_line(struct reading *reading,

@@ -67,10 +67,9 @@ static json_t *count_classes(json_t *objects)
 	json_array_foreach(objects, i, object) {
 		const char *class = json_string_value(json_object_get(object, "class"));
 
-		json_object_set_new(classes, class,
-				    json_integer(json_integer_value(
-							 json_object_get(classes, class)) +
-						 1));
+		json_object_set_new(
+			classes, class,
+			json_integer(json_integer_value(json_object_get(classes, class)) + 1));
 	}
 	json_decref(objects);
 	return classes;
@@ -85,8 +84,7 @@ static json_t *snapshot(const struct trace *trace)
 			 trace->driver, "watch", observation_watch_json(manager, trace->driver),
 			 "entries", observation_entries(manager, trace->driver), "objects",
 			 count_classes(observation_objects(manager, trace->driver)), "leaks",
-			 (int)json_array_size(leaks), "missed",
-			 observation_missed(manager));
+			 (int)json_array_size(leaks), "missed", observation_missed(manager));
 }
 
 static int on_interval(sd_event_source *source, uint64_t usec, void *ctx)

@@ -10,11 +10,11 @@
 #include "report_health.h"
 #include "text.h"
 
-#define LEAKS_MAX     512 /* that are kept of one driver */
-#define LOOK_USEC     (1000 * 1000)
-#define HANG_NS	      (5ULL * 1000 * 1000 * 1000) /* an entry that sleeps may take so long */
+#define LEAKS_MAX      512 /* that are kept of one driver */
+#define LOOK_USEC      (1000 * 1000)
+#define HANG_NS	       (5ULL * 1000 * 1000 * 1000) /* an entry that sleeps may take so long */
 #define HANG_ON_CPU_NS (1ULL * 1000 * 1000 * 1000) /* and one that does not */
-#define STORM_RATE    50000			     /* interrupts a second */
+#define STORM_RATE     50000			   /* interrupts a second */
 
 struct watched {
 	char name[RECOV_MODULE_LEN];
@@ -22,7 +22,7 @@ struct watched {
 	unsigned users;
 	json_t *leaks; /* of all its lives since it is watched */
 	uint64_t leaks_lost;
-	uint64_t irqs;	 /* at the last look */
+	uint64_t irqs;	  /* at the last look */
 	uint64_t irqs_ns; /* when that was; 0: never */
 	bool storms;
 };
@@ -103,17 +103,33 @@ static json_t *object_json(const struct recov_object_key *key, const struct reco
 
 /* ---- records ---- */
 
+/* What a swap keeps for the driver's return is no leak: the network device and what is made of it. */
+static bool is_kept(const struct observation *observation, const struct watched *watched,
+		    unsigned class)
+{
+	const struct driver *driver =
+		driver_set_find(&observation->manager->drivers, watched->name);
+
+	return driver && driver->state == DRIVER_SWAPPING &&
+	       (class == RECOV_OBJECT_NETDEV || class == RECOV_OBJECT_DEVICE ||
+		class == RECOV_OBJECT_PROC || class == RECOV_OBJECT_SYSFS);
+}
+
 static void on_leak(struct observation *observation, struct watched *watched,
 		    const struct recov_record *record)
 {
-	json_t *leak = object_json(&record->key, &record->object,
-				   *record->symbol ? text_json(record->symbol) : json_null());
+	json_t *leak;
 
-	json_object_set_new(leak, "certain",
-			    json_boolean(observer_state(observation->observer)
-						 ->watch[watched->slot]
-						 .flags &
-					 RECOV_WATCH_FROM_LOAD));
+	if (is_kept(observation, watched, record->key.class)) {
+		observer_drop_object(observation->observer, &record->key);
+		return;
+	}
+	leak = object_json(&record->key, &record->object,
+			   *record->symbol ? text_json(record->symbol) : json_null());
+	json_object_set_new(
+		leak, "certain",
+		json_boolean(observer_state(observation->observer)->watch[watched->slot].flags &
+			     RECOV_WATCH_FROM_LOAD));
 	report_leak(observation->manager->events, watched->name, leak);
 	if (json_array_size(watched->leaks) < LEAKS_MAX)
 		json_array_append(watched->leaks, leak);
@@ -145,10 +161,9 @@ static void on_record(void *ctx, const struct recov_record *record)
 	case RECOV_RECORD_DOUBLE_FREE:
 	case RECOV_RECORD_BAD_FREE:
 		object = object_json(&record->key, &record->object, text_json(record->symbol));
-		json_object_set_new(object, "before",
-				    symbol_json(observation, record->detail));
-		report_wrong_free(events, watched->name,
-				  record->type == RECOV_RECORD_DOUBLE_FREE, object);
+		json_object_set_new(object, "before", symbol_json(observation, record->detail));
+		report_wrong_free(events, watched->name, record->type == RECOV_RECORD_DOUBLE_FREE,
+				  object);
 		break;
 	case RECOV_RECORD_ATOMIC:
 		object = object_json(&record->key, &record->object, text_json(record->symbol));
@@ -208,8 +223,8 @@ static struct watched *watched_of_task(struct observation *observation, unsigned
 static void on_running(void *ctx, unsigned kind, const struct recov_running *running)
 {
 	struct observation *observation = ctx;
-	bool on_cpu = kind == RECOV_ENTRY_IRQ || kind == RECOV_ENTRY_TIMER ||
-		      kind == RECOV_ENTRY_XMIT;
+	bool on_cpu =
+		kind == RECOV_ENTRY_IRQ || kind == RECOV_ENTRY_TIMER || kind == RECOV_ENTRY_XMIT;
 	struct watched *watched;
 	struct timespec now;
 	uint64_t ns;
@@ -442,13 +457,12 @@ static void list_request(void *ctx, const struct recov_request_key *key,
 	json_array_append_new(
 		listing->list,
 		json_pack("{s:I, s:s, s:o, s:o, s:o, s:I, s:o, s:i, s:i, s:i, s:o, s:I}", "order",
-			  (json_int_t)request->seq, "kind", observer_kind_name(key->kind),
-			  "object", address_json(key->object), "what", address_json(key->what),
-			  "device", label_json(request->device), "result",
-			  (json_int_t)request->result, "data", data_json(request), "size",
-			  (int)request->size, "times", (int)request->repeat, "pid",
-			  (int)request->pid, "comm", text_json(comm), "mono_ns",
-			  (json_int_t)request->time_ns));
+			  (json_int_t)request->seq, "kind", observer_kind_name(key->kind), "object",
+			  address_json(key->object), "what", address_json(key->what), "device",
+			  label_json(request->device), "result", (json_int_t)request->result,
+			  "data", data_json(request), "size", (int)request->size, "times",
+			  (int)request->repeat, "pid", (int)request->pid, "comm", text_json(comm),
+			  "mono_ns", (json_int_t)request->time_ns));
 }
 
 static int compare_order(const void *a, const void *b)
@@ -504,7 +518,8 @@ static uint64_t percentile(const struct recov_entry *entry, uint64_t permille)
 	return entry->max_ns;
 }
 
-static void list_entry(void *ctx, const struct recov_entry_key *key, const struct recov_entry *entry)
+static void list_entry(void *ctx, const struct recov_entry_key *key,
+		       const struct recov_entry *entry)
 {
 	struct listing *listing = ctx;
 
@@ -513,10 +528,9 @@ static void list_entry(void *ctx, const struct recov_entry_key *key, const struc
 		json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "kind",
 			  observer_kind_name(key->kind), "function",
 			  symbol_json(listing->observation, key->function), "calls",
-			  (json_int_t)entry->calls, "errors", (json_int_t)entry->errors,
-			  "total_ns", (json_int_t)entry->total_ns, "p50_ns",
-			  (json_int_t)percentile(entry, 500), "p99_ns",
-			  (json_int_t)percentile(entry, 990), "max_ns",
+			  (json_int_t)entry->calls, "errors", (json_int_t)entry->errors, "total_ns",
+			  (json_int_t)entry->total_ns, "p50_ns", (json_int_t)percentile(entry, 500),
+			  "p99_ns", (json_int_t)percentile(entry, 990), "max_ns",
 			  (json_int_t)entry->max_ns));
 }
 

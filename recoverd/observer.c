@@ -28,11 +28,11 @@ static const struct {
 	const char *program;
 	unsigned extra;
 } extra_programs[] = {
-	{"on_kmalloc", OBSERVER_MEMORY},      {"on_cache_alloc", OBSERVER_MEMORY},
-	{"on_kfree", OBSERVER_MEMORY},	      {"on_cache_free", OBSERVER_MEMORY},
-	{"on_kfree_rcu", OBSERVER_MEMORY},    {"on_dma_map", OBSERVER_DMA_MAPS},
+	{"on_kmalloc", OBSERVER_MEMORY},     {"on_cache_alloc", OBSERVER_MEMORY},
+	{"on_kfree", OBSERVER_MEMORY},	     {"on_cache_free", OBSERVER_MEMORY},
+	{"on_kfree_rcu", OBSERVER_MEMORY},   {"on_dma_map", OBSERVER_DMA_MAPS},
 	{"on_dma_unmap", OBSERVER_DMA_MAPS}, {"on_poll", OBSERVER_PACKETS},
-	{"on_xmit", OBSERVER_PACKETS},	      {"on_xmit_done", OBSERVER_PACKETS},
+	{"on_xmit", OBSERVER_PACKETS},	     {"on_xmit_done", OBSERVER_PACKETS},
 };
 
 static const char *const class_names[] = {
@@ -86,7 +86,8 @@ static int choose_programs(struct recov *bpf)
 	kernel = btf__load_vmlinux_btf();
 	if (!kernel)
 		return -errno;
-	bpf_object__for_each_program(program, bpf->obj) {
+	bpf_object__for_each_program(program, bpf->obj)
+	{
 		const char *section = bpf_program__section_name(program);
 		const char *function = strchr(section, '/');
 
@@ -105,7 +106,8 @@ static int attach(struct observer *observer, unsigned extras)
 	size_t i = 0;
 	int r = 0;
 
-	bpf_object__for_each_program(program, observer->bpf->obj) {
+	bpf_object__for_each_program(program, observer->bpf->obj)
+	{
 		struct bpf_link **link = &observer->links[i++];
 		unsigned extra = extra_of(program);
 
@@ -132,10 +134,11 @@ static int refuse(struct replug_error *err, int r, const char *what)
 	err->fault = REPLUG_FAULT_UNSUPPORTED;
 	if (r == -EPERM || r == -EACCES) {
 		err->fault = REPLUG_FAULT_REFUSED;
-		snprintf(err->text, sizeof(err->text),
-			 "%s: not permitted; it needs CAP_BPF and CAP_PERFMON, and a kernel that is "
-			 "not locked down",
-			 what);
+		snprintf(
+			err->text, sizeof(err->text),
+			"%s: not permitted; it needs CAP_BPF and CAP_PERFMON, and a kernel that is "
+			"not locked down",
+			what);
 	} else if (r == -ENOENT) {
 		snprintf(err->text, sizeof(err->text),
 			 "%s: this kernel has no BTF (/sys/kernel/btf/vmlinux)", what);
@@ -302,8 +305,7 @@ static struct walk walk_begin(const struct bpf_map *map)
 
 static bool walk_next(struct walk *walk, void *key)
 {
-	if (walk->left-- == 0 ||
-	    bpf_map_get_next_key(walk->fd, walk->begun ? key : NULL, key) < 0)
+	if (walk->left-- == 0 || bpf_map_get_next_key(walk->fd, walk->begun ? key : NULL, key) < 0)
 		return false;
 	walk->begun = true;
 	return true;

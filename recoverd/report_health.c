@@ -67,7 +67,8 @@ void report_fault(struct event_log *log, const char *driver, const struct recov_
 	memcpy(comm, record->comm, RECOV_COMM_LEN);
 	json_object_set_new(fields, "site", text_json(record->symbol));
 	if (oops && record->detail)
-		json_object_set_new(fields, "address", json_sprintf("0x%" PRIx64, (uint64_t)record->detail));
+		json_object_set_new(fields, "address",
+				    json_sprintf("0x%" PRIx64, (uint64_t)record->detail));
 	json_object_set_new(fields, "cpu", json_integer(record->cpu));
 	json_object_set_new(fields, "pid", json_integer(record->pid));
 	json_object_set_new(fields, "comm", text_json(comm));
