@@ -229,11 +229,12 @@ soak bench:
 check:
 	scripts/setup build kernel check
 	scripts/kernels
+	+$(MAKE) $(B)/bpf/recov.skel.h
 	scripts/check
 
 # For the checkers.
 print-flags:
-	@echo $(BASE_CPPFLAGS) $(package_cflags)
+	@echo $(BASE_CPPFLAGS) -I$(B)/bpf $(package_cflags)
 
 # ---- Installation -------------------------------------------------------------------------------
 

@@ -109,32 +109,37 @@ int BPF_PROG(on_disable_msi, struct pci_dev *pdev)
 
 /* ---- registers ---- */
 
-/* Bytes of a region; 0: the device does not have it. */
 struct region {
 	struct pci_dev *pdev;
 	u64 number;
+	u64 start, size;
 };
 
-__noinline u64 measure_region(struct region *region)
+static __always_inline u64 end_of(struct resource *resource)
 {
-	struct pci_dev *pdev;
+	return BPF_CORE_READ(resource, end);
+}
+
+/* Fills in where it is and how long; a device need not have it. */
+__noinline int measure_region(struct region *region)
+{
 	struct resource *resource;
-	u64 end;
 
 	if (!region)
 		return 0;
-	pdev = region->pdev;
-	resource = (void *)pdev + bpf_core_field_offset(struct pci_dev, resource) +
+	resource = (void *)region->pdev + bpf_core_field_offset(struct pci_dev, resource) +
 		   region->number * bpf_core_type_size(struct resource);
-	end = BPF_CORE_READ(resource, end);
-	return end ? end - BPF_CORE_READ(resource, start) + 1 : 0;
+	region->start = BPF_CORE_READ(resource, start);
+	region->size = end_of(resource) ? end_of(resource) - region->start + 1 : 0;
+	return 0;
 }
 
-static __always_inline u64 region_size(struct pci_dev *pdev, int bar)
+static __always_inline struct region region_of(struct pci_dev *pdev, int bar)
 {
 	struct region region = {.pdev = pdev, .number = bar};
 
-	return measure_region(&region);
+	measure_region(&region);
+	return region;
 }
 
 /* pci_iomap() and its kin cannot be attached to on all kernels; they call this from here. */
@@ -169,7 +174,7 @@ SEC("fexit/pci_ioremap_bar")
 int BPF_PROG(on_ioremap_bar, struct pci_dev *pdev, int bar, void *ret)
 {
 	if (!is_error(ret))
-		take_of_pci(ctx, 2, pdev, RECOV_OBJECT_MMIO, (u64)ret, 0, region_size(pdev, bar),
+		take_of_pci(ctx, 2, pdev, RECOV_OBJECT_MMIO, (u64)ret, 0, region_of(pdev, bar).size,
 			    false);
 	return 0;
 }
@@ -212,7 +217,7 @@ int BPF_PROG(on_disable, struct pci_dev *pdev)
 	return 0;
 }
 
-/* One object a region: `more` is its number. */
+/* One object a region, named by its address. */
 #define PCI_REGIONS_MAX 6 /* those that a driver can ask for: PCI_STD_NUM_BARS */
 
 static __always_inline void take_regions(void *ctx, int n, struct pci_dev *pdev, int bars)
@@ -225,13 +230,14 @@ static __always_inline void take_regions(void *ctx, int n, struct pci_dev *pdev,
 		return;
 	site = site_of(ctx, n, slot);
 	for (int bar = 0; bar < PCI_REGIONS_MAX; bar++) {
-		if (!(bars & 1 << bar) || !region_size(pdev, bar))
+		struct region region = region_of(pdev, bar);
+
+		if (!(bars & 1 << bar) || !region.size)
 			continue;
 		take(&(struct taking){.slot = slot,
 				      .class = RECOV_OBJECT_PCI_REGIONS,
-				      .object = (u64)pdev,
-				      .more = bar,
-				      .size = region_size(pdev, bar),
+				      .object = region.start,
+				      .size = region.size,
 				      .site = site,
 				      .device = device});
 	}
@@ -239,9 +245,20 @@ static __always_inline void take_regions(void *ctx, int n, struct pci_dev *pdev,
 
 static __always_inline void give_back_regions(struct pci_dev *pdev, int bars, u64 caller)
 {
-	for (int bar = 0; bar < PCI_REGIONS_MAX; bar++)
-		if (bars & 1 << bar && region_size(pdev, bar))
-			give_back(RECOV_OBJECT_PCI_REGIONS, (u64)pdev, bar, caller, true);
+	for (int bar = 0; bar < PCI_REGIONS_MAX; bar++) {
+		struct region region = region_of(pdev, bar);
+
+		if (bars & 1 << bar && region.size)
+			give_back(RECOV_OBJECT_PCI_REGIONS, region.start, 0, caller, true);
+	}
+}
+
+/* Whoever gives it back, devres for one, ends here. */
+SEC("fentry/__release_region")
+int BPF_PROG(on_release_resource, struct resource *parent, u64 start)
+{
+	give_back(RECOV_OBJECT_PCI_REGIONS, start, 0, 0, false);
+	return 0;
 }
 
 SEC("fexit/pci_request_selected_regions")
@@ -268,8 +285,6 @@ int BPF_PROG(on_request_region, struct pci_dev *pdev, int bar, const char *name,
 	return 0;
 }
 
-/* The core's own way to give them all back ends here as well, region by region: by then they are
- * unknown, but the caller is not in a driver. */
 SEC("fentry/pci_release_selected_regions")
 int BPF_PROG(on_release_selected, struct pci_dev *pdev, int bars)
 {

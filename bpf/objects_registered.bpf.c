@@ -110,6 +110,13 @@ int BPF_PROG(on_cdev_del, struct cdev *cdev)
 	return 0;
 }
 
+SEC("fentry/cdev_device_del")
+int BPF_PROG(on_cdev_device_del, struct cdev *cdev)
+{
+	give_back(RECOV_OBJECT_CDEV, (u64)cdev, 0, 0, false);
+	return 0;
+}
+
 SEC("fexit/misc_register")
 int BPF_PROG(on_misc_register, struct miscdevice *misc, int ret)
 {
@@ -316,17 +323,42 @@ int BPF_PROG(on_proc_remove, struct proc_dir_entry *entry)
 	return 0;
 }
 
-/* What is below an entry that is known goes along with it and is not an object of its own. */
+#define DEBUGFS_DEPTH 8
+
+struct path {
+	struct dentry *at;
+};
+
+/* Is an entry above it known? What is below one goes along with it and is no object of its own. */
+__noinline int is_below_known(struct path *path)
+{
+	struct recov_object_key key = {.class = RECOV_OBJECT_DEBUGFS};
+	struct dentry *at, *above;
+
+	if (!path)
+		return 0;
+	at = path->at;
+	for (int i = 0; i < DEBUGFS_DEPTH; i++) {
+		above = BPF_CORE_READ(at, d_parent);
+		if (above == at)
+			break;
+		key.object = (u64)above;
+		if (bpf_map_lookup_elem(&objects, &key))
+			return 1;
+		at = above;
+	}
+	return 0;
+}
+
 static __always_inline void take_debugfs(void *ctx, u64 site, struct dentry *dentry,
 					 const char *name)
 {
-	struct recov_object_key above = {.class = RECOV_OBJECT_DEBUGFS};
+	struct path path = {.at = dentry};
 	int slot = slot_of_code(site);
 
 	if (is_error(dentry) || !state.span.size)
 		return;
-	above.object = (u64)BPF_CORE_READ(dentry, d_parent);
-	if (bpf_map_lookup_elem(&objects, &above))
+	if (is_below_known(&path))
 		return;
 	if (slot < 0) {
 		site = site_on_stack(ctx, -1);

@@ -8,27 +8,33 @@
 #include "cleanup.h"
 #include "text.h"
 
-/* Fields of an event about a driver and, where it is known, one device. */
+/* Fields of an event about a driver and, unless its name is empty, one device. */
 static json_t *fields_of(const char *driver, const char *device)
 {
 	json_t *about = json_pack("{s:o}", "driver", text_json(driver));
-	char name[RECOV_LABEL_LEN + 1] = {};
+	char name[RECOV_LABEL_LEN + 1];
 
-	if (device)
-		memcpy(name, device, RECOV_LABEL_LEN);
+	snprintf(name, sizeof(name), "%.*s", RECOV_LABEL_LEN, device);
 	if (*name)
 		json_object_set_new(about, "name", text_json(name));
 	return json_pack("{s:o}", "device", about);
 }
 
+static const char *device_of(const json_t *object)
+{
+	const char *device = json_string_value(json_object_get(object, "device"));
+
+	return device ? device : "";
+}
+
 void report_driver_loaded(struct event_log *log, const char *driver)
 {
-	event_publish(log, "driver.loaded", EVENT_INFO, fields_of(driver, NULL));
+	event_publish(log, "driver.loaded", EVENT_INFO, fields_of(driver, ""));
 }
 
 void report_driver_unloaded(struct event_log *log, const char *driver, uint64_t left)
 {
-	json_t *fields = fields_of(driver, NULL);
+	json_t *fields = fields_of(driver, "");
 
 	json_object_set_new(fields, "left", json_integer((json_int_t)left));
 	event_publish(log, "driver.unloaded", EVENT_INFO, fields);
@@ -36,7 +42,7 @@ void report_driver_unloaded(struct event_log *log, const char *driver, uint64_t 
 
 void report_leak(struct event_log *log, const char *driver, json_t *leak)
 {
-	json_t *fields = fields_of(driver, json_string_value(json_object_get(leak, "device")));
+	json_t *fields = fields_of(driver, device_of(leak));
 
 	json_object_set(fields, "object", leak);
 	event_publish(log, "driver.leak", EVENT_WARNING, fields);
@@ -44,7 +50,7 @@ void report_leak(struct event_log *log, const char *driver, json_t *leak)
 
 void report_wrong_free(struct event_log *log, const char *driver, bool twice, json_t *object)
 {
-	json_t *fields = fields_of(driver, json_string_value(json_object_get(object, "device")));
+	json_t *fields = fields_of(driver, device_of(object));
 
 	json_object_set_new(fields, "object", object);
 	event_publish(log, twice ? "driver.double-free" : "driver.bad-free", EVENT_ERROR, fields);
@@ -52,7 +58,7 @@ void report_wrong_free(struct event_log *log, const char *driver, bool twice, js
 
 void report_atomic(struct event_log *log, const char *driver, json_t *object)
 {
-	json_t *fields = fields_of(driver, NULL);
+	json_t *fields = fields_of(driver, "");
 
 	json_object_set_new(fields, "object", object);
 	event_publish(log, "driver.atomic-sleep", EVENT_WARNING, fields);
@@ -61,7 +67,7 @@ void report_atomic(struct event_log *log, const char *driver, json_t *object)
 void report_fault(struct event_log *log, const char *driver, const struct recov_record *record)
 {
 	bool oops = record->type == RECOV_RECORD_OOPS;
-	json_t *fields = fields_of(driver, NULL);
+	json_t *fields = fields_of(driver, "");
 	char comm[RECOV_COMM_LEN + 1] = {};
 
 	memcpy(comm, record->comm, RECOV_COMM_LEN);
@@ -107,7 +113,7 @@ void report_hang(struct event_log *log, const char *driver, const char *entry, j
 
 void report_storm(struct event_log *log, const char *driver, uint64_t rate)
 {
-	json_t *fields = fields_of(driver, NULL);
+	json_t *fields = fields_of(driver, "");
 
 	json_object_set_new(fields, "rate", json_integer((json_int_t)rate));
 	event_publish(log, "driver.irq-storm", EVENT_WARNING, fields);

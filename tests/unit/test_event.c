@@ -19,6 +19,7 @@
 #include "../../recoverd/cleanup.h"
 #include "../../recoverd/event.h"
 #include "../../recoverd/report.h"
+#include "../../recoverd/report_health.h"
 
 #define GOLDEN	"tests/unit/golden/"
 #define BOOT_ID "6f8a1a5e-0c0b-4f0e-9d6e-0123456789ab"
@@ -211,6 +212,44 @@ static const struct replug_result rolled_back = {
 	.pause_ns = 412000000,
 };
 
+static json_t *object(void)
+{
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:n, s:i, s:i}", "class", "irq", "object",
+			 "0xb", "size", 1, "site", "e1000_request_irq+0x3b/0x80 [e1000]", "device",
+			 "0000:00:03.0", "name", "mono_ns", 15346734, "count", 1);
+}
+
+static void report_health(void)
+{
+	const struct recov_record fault = {.type = RECOV_RECORD_OOPS,
+					   .detail = 16,
+					   .cpu = 1,
+					   .pid = 77,
+					   .comm = "kworker/1:1",
+					   .symbol = "e1000_clean+0x1b/0x300 [e1000]"};
+	const struct recov_record warning = {.type = RECOV_RECORD_WARN,
+					     .pid = 1,
+					     .comm = "ip",
+					     .symbol = "e1000_open+0x4/0x90 [e1000]"};
+	const struct recov_record timeout = {.detail = 2,
+					     .object = {.device = "0000:00:03.0", .name = "eth0"}};
+	const struct recov_running running = {
+		.cpu = 1, .pid = 88, .comm = "ethtool", .device = "0000:00:03.0"};
+	json_auto_t *leak = object();
+
+	report_driver_loaded(stream, "e1000");
+	report_leak(stream, "e1000", leak);
+	report_driver_unloaded(stream, "e1000", 1);
+	report_wrong_free(stream, "e1000", true, object());
+	report_wrong_free(stream, "e1000", false, object());
+	report_atomic(stream, "e1000", object());
+	report_fault(stream, "e1000", &fault);
+	report_fault(stream, "e1000", &warning);
+	report_tx_timeout(stream, "e1000", &timeout);
+	report_hang(stream, "e1000", "net-ethtool", json_null(), &running, 6000000000);
+	report_storm(stream, "e1000", 123456);
+}
+
 static void report_everything(void)
 {
 	struct replug_error refusal = {REPLUG_FAULT_REFUSED, "eth0 has an XDP program attached"};
@@ -239,6 +278,7 @@ static void report_everything(void)
 	report_driver_recovered(stream, "e1000", "interrupted", two, 412000000);
 	report_driver_recovered(stream, "e1000", "interrupted", NULL, 412000000);
 	report_driver_failed(stream, "e1000", "interrupted", "the old image is gone");
+	report_health();
 	report_daemon_stopped(stream, "SIGTERM");
 }
 

@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Stock drivers that are watched unload at once and leak nothing, a swap under a trace works, and
+# what cannot be watched is refused in one sentence. The first argument is the number of loads (5).
+# vm: --timeout 420 --mem 2048 --file tests/guest/lib --file tests/netstate
+# vm: --qemu "-netdev hubport,id=a,hubid=0 -device e1000,netdev=a"
+# vm: --qemu "-netdev hubport,id=b,hubid=0 -device virtio-net-pci,netdev=b"
+# vm: --qemu "-netdev hubport,id=c,hubid=1 -device pcnet,netdev=c"
+# vm: --qemu "-netdev hubport,id=d,hubid=1 -device rtl8139,netdev=d"
+# vm: --qemu "-audiodev none,id=s -device AC97,audiodev=s -device qemu-xhci -device usb-storage,drive=u"
+# vm: --qemu "-drive driver=null-co,read-zeroes=on,size=67108864,if=none,id=u"
+# vm: --qemu "-drive driver=null-co,read-zeroes=on,size=67108864,if=none,id=n"
+# vm: --qemu "-device nvme,serial=1,drive=n"
+# vm: --qemu "-drive driver=null-co,read-zeroes=on,size=67108864,if=none,id=v"
+# vm: --qemu "-device virtio-blk-pci,drive=v"
+. lib/lib.sh
+
+CYCLES=${1:-5}
+
+# use DRIVER: something for it to do while it is loaded.
+use() {
+	local path
+	for path in "/sys/module/$1"/drivers/*/*/net/*; do
+		[[ ! -e $path ]] || ip link set "${path##*/}" up
+	done
+	for path in "/sys/module/$1"/drivers/*/*/{block,nvme/*,host*/target*/*/block}/*; do
+		[[ ! -b /dev/${path##*/} ]] ||
+			dd if="/dev/${path##*/}" of=/dev/null bs=64k count=16 status=none
+	done
+	sleep 0.1
+}
+
+cycle() {
+	local driver=$1 i
+	for ((i = 0; i < CYCLES; i++)); do
+		modprobe "$driver" && use "$driver" && rmmod "$driver" || return
+	done
+}
+
+leaks_of() {
+	recovctl leaks "$1" --json | jq -cM '.leaks[] | [.class, .site, .name, .size]'
+}
+
+no_leaks() {
+	local leaks
+	leaks=$(leaks_of "$1")
+	[[ ! $leaks ]] || {
+		echo "$leaks" | sort | uniq -c
+		return 1
+	}
+}
+
+# refused STATUS REGEX ARG...: recovctl ends so, with one sentence.
+refused() {
+	local wanted=$1 regex=$2 status=0 said
+	shift 2
+	said=$(recovctl "$@" 2>&1 >/dev/null) || status=$?
+	echo "status $status: $said"
+	((status == wanted)) && [[ $said =~ $regex && $said != *$'\n'* ]]
+}
+
+DRIVERS_WATCHED=(e1000 virtio_net pcnet32 8139cp snd_intel8x0 nvme virtio_blk usb_storage)
+mkdir -p /etc/recoverd
+echo "[Observe]" >/etc/recoverd/recoverd.conf
+echo "Drivers=${DRIVERS_WATCHED[*]}" >>/etc/recoverd/recoverd.conf
+check "recoverd watches drivers that are not loaded" start_recoverd
+for driver in "${DRIVERS_WATCHED[@]}"; do
+	if ! modinfo "$driver" >/dev/null 2>&1; then
+		skip "$driver: the kernel has it"
+		continue
+	fi
+	check "$driver: loaded and unloaded $CYCLES times" cycle "$driver"
+	check "$driver: no false leak" no_leaks "$driver"
+done
+
+modprobe e1000
+eventually 50 netdev_of e1000 >/dev/null
+ip link set "$(netdev_of e1000)" up mtu 1400
+check "its objects are known" eventually 50 \
+	test "$(recovctl objects e1000 --json | jq '.objects | length > 10')" = true
+check "what was set is known" \
+	jq -e '.requests[] | select(.kind == "net-mtu" and .data == "78050000")' \
+	<(recovctl requests e1000 --json)
+check "a swap of a watched driver works" replug swap e1000
+check "the swap leaks nothing" no_leaks e1000
+check "the new copy is watched from its first instruction" \
+	test "$(recovctl objects e1000 --json | jq '.watch.from_load')" = true
+rss=$(awk '/^VmRSS/ { print $2 }' "/proc/$(daemon_pid)/status")
+note "recoverd has $rss kB resident"
+check "recoverd stays below 20 MB" test "$rss" -lt 20480
+check "unknown driver: exit 2" refused 2 'no driver nosuch is loaded' trace nosuch
+check "misspelt, from load: exit 2" refused 2 'no driver e1000x is loaded' trace e1000x --from-load
+modprobe failover
+check "not watched: says what to do" refused 1 'failover is not watched: name it in' \
+	objects failover
+check_clean_log
+finish
