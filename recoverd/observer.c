@@ -5,9 +5,11 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "log.h"
@@ -195,10 +197,36 @@ int observer_new(struct observer **ret_observer, struct replug_error *err)
 	return 0;
 }
 
+/* The kernel waits for a grace period with each program that it detaches, which adds up to seconds.
+ * A child shares the links, and ends once this process has let go of them: it is the last one and
+ * waits. */
+static int hand_links_over(void)
+{
+	int fds[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid != 0) {
+		close(fds[0]);
+		return fds[1];
+	}
+	close(fds[1]);
+	(void)setsid();
+	while (read(fds[0], &byte, 1) < 0 && errno == EINTR)
+		;
+	_exit(EXIT_SUCCESS);
+}
+
 void observer_free(struct observer *observer)
 {
+	_cleanup_close_ int child = -1;
+
 	if (!observer)
 		return;
+	child = hand_links_over();
 	for (size_t i = 0; i < PROGRAMS_MAX; i++)
 		bpf_link__destroy(observer->links[i]);
 	ring_buffer__free(observer->ring);
@@ -232,14 +260,86 @@ int observer_watch(struct observer *observer, const char *driver, unsigned *ret_
 	return 0;
 }
 
+/* Steps to the next key of a map that changes meanwhile: a key that is gone starts it over, so the
+ * number of steps is limited. */
+struct walk {
+	int fd;
+	size_t left;
+	bool begun;
+};
+
+static struct walk walk_begin(const struct bpf_map *map)
+{
+	return (struct walk){.fd = bpf_map__fd(map), .left = 2 * bpf_map__max_entries(map)};
+}
+
+static bool walk_next(struct walk *walk, void *key)
+{
+	if (walk->left-- == 0 || bpf_map_get_next_key(walk->fd, walk->begun ? key : NULL, key) < 0)
+		return false;
+	walk->begun = true;
+	return true;
+}
+
+/* Deletes what a map has of a slot: slot_of tells it from the key and the value. */
+static void purge(const struct bpf_map *map, unsigned slot,
+		  unsigned (*slot_of)(const void *key, const void *value))
+{
+	union {
+		struct recov_object_key object;
+		struct recov_entry_key entry;
+		struct recov_request_key request;
+	} key, next;
+	union {
+		struct recov_object object;
+		struct recov_request request;
+	} value = {};
+	struct walk walk = walk_begin(map);
+	bool more = walk_next(&walk, &key);
+	bool by_value = bpf_map__value_size(map) <= sizeof(value) &&
+			bpf_map__type(map) == BPF_MAP_TYPE_HASH;
+
+	while (more) {
+		next = key;
+		more = walk_next(&walk, &next);
+		if ((!by_value || bpf_map_lookup_elem(walk.fd, &key, &value) == 0) &&
+		    slot_of(&key, &value) == slot)
+			(void)bpf_map_delete_elem(walk.fd, &key);
+		key = next;
+	}
+}
+
+static unsigned slot_of_object(const void *key, const void *value)
+{
+	(void)key;
+	return ((const struct recov_object *)value)->slot;
+}
+
+static unsigned slot_of_entry(const void *key, const void *value)
+{
+	(void)value;
+	return ((const struct recov_entry_key *)key)->slot;
+}
+
+static unsigned slot_of_request(const void *key, const void *value)
+{
+	(void)value;
+	return ((const struct recov_request_key *)key)->slot;
+}
+
 void observer_unwatch(struct observer *observer, const char *driver)
 {
 	struct recov_watch_call call = {.stop = 1};
+	int slot = observer_slot(observer, driver);
 
-	if (strlen(driver) >= sizeof(call.name))
+	if (slot < 0)
 		return;
 	strcpy(call.name, driver);
 	(void)run(observer->bpf->progs.watch, &call, sizeof(call));
+	/* The next driver that gets the slot begins with nothing. */
+	purge(observer->bpf->maps.objects, (unsigned)slot, slot_of_object);
+	purge(observer->bpf->maps.entries, (unsigned)slot, slot_of_entry);
+	purge(observer->bpf->maps.requests, (unsigned)slot, slot_of_request);
 }
 
 int observer_set_extras(struct observer *observer, unsigned extras)
@@ -289,27 +389,6 @@ int observer_read(struct observer *observer,
 }
 
 /* ---- maps ---- */
-
-/* Steps to the next key of a map that changes meanwhile: a key that is gone starts it over, so the
- * number of steps is limited. */
-struct walk {
-	int fd;
-	size_t left;
-	bool begun;
-};
-
-static struct walk walk_begin(const struct bpf_map *map)
-{
-	return (struct walk){.fd = bpf_map__fd(map), .left = 2 * bpf_map__max_entries(map)};
-}
-
-static bool walk_next(struct walk *walk, void *key)
-{
-	if (walk->left-- == 0 || bpf_map_get_next_key(walk->fd, walk->begun ? key : NULL, key) < 0)
-		return false;
-	walk->begun = true;
-	return true;
-}
 
 int observer_objects(struct observer *observer, unsigned slot,
 		     void (*on_object)(void *ctx, const struct recov_object_key *key,

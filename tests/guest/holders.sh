@@ -63,7 +63,7 @@ said() {
 }
 
 # catch_worker DRIVER DELAY: begins a look and stops its process DELAY seconds later, if it is still
-# there.
+# at work: when it was stopped with all said, the answer is there in a moment.
 catch_worker() {
 	local daemon worker=
 	daemon=$(daemon_pid)
@@ -74,7 +74,12 @@ catch_worker() {
 		read -r worker <"/proc/$daemon/task/$daemon/children" || true
 	done
 	sleep "$2"
-	kill -STOP "$worker" 2>/dev/null
+	kill -STOP "$worker" 2>/dev/null || return
+	sleep 1
+	if [[ -s $RESULTS/cut.json ]]; then
+		kill -CONT "$worker"
+		return 1
+	fi
 }
 
 # cut_short DRIVER: a look that does not end is given up. What it had found is told, and the daemon

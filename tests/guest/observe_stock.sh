@@ -59,6 +59,18 @@ refused() {
 	((status == wanted)) && [[ $said =~ $regex && $said != *$'\n'* ]]
 }
 
+# first_look DRIVER COMMAND [ARG...]: trace it, run the command meanwhile; the first look is kept.
+first_look() {
+	local driver=$1 trace
+	shift
+	recovctl trace "$driver" --json >"$RESULTS/look" 2>/dev/null &
+	trace=$!
+	eventually 50 test -s "$RESULTS/look" || return
+	"$@"
+	kill -INT "$trace"
+	wait "$trace"
+}
+
 DRIVERS_WATCHED=(e1000 virtio_net pcnet32 8139cp snd_intel8x0 nvme virtio_blk usb_storage)
 mkdir -p /etc/recoverd
 echo "[Observe]" >/etc/recoverd/recoverd.conf
@@ -90,8 +102,16 @@ note "recoverd has $rss kB resident"
 check "recoverd stays below 20 MB" test "$rss" -lt 20480
 check "unknown driver: exit 2" refused 2 'no driver nosuch is loaded' trace nosuch
 check "misspelt, from load: exit 2" refused 2 'no driver e1000x is loaded' trace e1000x --from-load
-modprobe failover
-check "not watched: says what to do" refused 1 'failover is not watched: name it in' \
-	objects failover
+check "recoverd stops at once" stop_recoverd
+rm /etc/recoverd/recoverd.conf
+check "recoverd starts without a driver to watch" start_recoverd
+net=$(netdev_of e1000)
+modprobe virtio_net
+check "a trace begins and ends" first_look e1000 ip link set "$net" down
+check "a trace of another driver" first_look virtio_net true
+check "knows nothing of the first one" \
+	test "$(head -n 1 "$RESULTS/look" | jq '.entries | length')" = 0
+check "not watched: says what to do" refused 1 'virtio_net is not watched: name it in' \
+	objects virtio_net
 check_clean_log
 finish

@@ -13,6 +13,12 @@ start_recoverd() {
 	recoverd --background --events "$EVENTS" "$@"
 }
 
+# stop_recoverd: returns when it is gone; fails if that takes long.
+stop_recoverd() {
+	local pid
+	pid=$(daemon_pid) && kill "$pid" && eventually 5 test ! -e "/proc/$pid"
+}
+
 # replug NAME DRIVER [OPTION...]: swap, and keep the result as $RESULTS/NAME.json and .status;
 # returns what recovctl does.
 replug() {
