@@ -59,11 +59,13 @@ refused() {
 	((status == wanted)) && [[ $said =~ $regex && $said != *$'\n'* ]]
 }
 
-# first_look DRIVER COMMAND [ARG...]: trace it, run the command meanwhile; the first look is kept.
+# first_look OPTIONS COMMAND [ARG...]: trace, run the command meanwhile; the first look is kept.
 first_look() {
-	local driver=$1 trace
+	local options trace
+	read -ra options <<<"$1"
 	shift
-	recovctl trace "$driver" --json >"$RESULTS/look" 2>/dev/null &
+	: >"$RESULTS/look"
+	recovctl trace "${options[@]}" --json >"$RESULTS/look" 2>/dev/null &
 	trace=$!
 	eventually 50 test -s "$RESULTS/look" || return
 	"$@"
@@ -97,6 +99,12 @@ check "a swap of a watched driver works" replug swap e1000
 check "the swap leaks nothing" no_leaks e1000
 check "the new copy is watched from its first instruction" \
 	test "$(recovctl objects e1000 --json | jq '.watch.from_load')" = true
+check "its memory is watched for a while" first_look "e1000 --memory" \
+	ip link set "$(netdev_of e1000)" down
+rmmod e1000
+check "what was taken in that while is no leak" no_leaks e1000
+modprobe e1000
+eventually 50 netdev_of e1000 >/dev/null
 rss=$(awk '/^VmRSS/ { print $2 }' "/proc/$(daemon_pid)/status")
 note "recoverd has $rss kB resident"
 check "recoverd stays below 20 MB" test "$rss" -lt 20480
