@@ -14,6 +14,8 @@ int BPF_PROG(on_probed, struct device *device, struct device_driver *driver, int
 {
 	int slot = slot_of_module(BPF_CORE_READ(driver, owner));
 
+	if (slot < 0)
+		return 0;
 	entry_end(slot, RECOV_ENTRY_PROBE, ret);
 	request_log(&(struct request){.slot = slot,
 				      .kind = RECOV_ENTRY_PROBE,
@@ -35,6 +37,8 @@ int BPF_PROG(on_removed, struct device *device)
 {
 	int slot = slot_of_device(device);
 
+	if (slot < 0)
+		return 0;
 	entry_end(slot, RECOV_ENTRY_REMOVE, 0);
 	request_log(&(struct request){
 		.slot = slot, .kind = RECOV_ENTRY_REMOVE, .object = (u64)device, .device = device});

@@ -35,8 +35,10 @@ __noinline int take(struct taking *taking)
 	label_of_device(object.device, taking->device);
 	if (taking->name)
 		bpf_probe_read_kernel_str(object.name, sizeof(object.name), taking->name);
-	if (bpf_map_update_elem(&objects, &key, &object, BPF_ANY))
+	if (bpf_map_update_elem(&objects, &key, &object, BPF_ANY)) {
 		count(RECOV_COUNTER_OBJECTS_FULL);
+		watch_of(slot)->flags &= ~RECOV_WATCH_FROM_LOAD; /* not all is known any more */
+	}
 	bpf_map_delete_elem(&freed, &key);
 	if (is_traced(slot, RECOV_TRACE_OBJECTS))
 		tell_object(RECOV_RECORD_TAKEN, slot, &key, &object, object.site, 0);

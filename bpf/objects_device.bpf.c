@@ -182,6 +182,15 @@ int BPF_PROG(on_ioremap_bar, struct pci_dev *pdev, int bar, void *ret)
 /* I/O ports come back as small numbers that nothing has to be given back for. */
 #define PIO_END 0x20000UL
 
+SEC("fexit/pci_ioremap_wc_bar")
+int BPF_PROG(on_ioremap_wc_bar, struct pci_dev *pdev, int bar, void *ret)
+{
+	if (!is_error(ret))
+		take_of_pci(ctx, 2, pdev, RECOV_OBJECT_MMIO, (u64)ret, 0, region_of(pdev, bar).size,
+			    false);
+	return 0;
+}
+
 SEC("fentry/iounmap")
 int BPF_PROG(on_iounmap)
 {
@@ -213,7 +222,7 @@ int BPF_PROG(on_enable_mem, struct pci_dev *pdev, int ret)
 SEC("fentry/pci_disable_device")
 int BPF_PROG(on_disable, struct pci_dev *pdev)
 {
-	give_back(RECOV_OBJECT_PCI_ENABLE, (u64)pdev, 0, caller_of(ctx, 1), true);
+	give_back(RECOV_OBJECT_PCI_ENABLE, (u64)pdev, 0, caller_of(ctx, 1), false);
 	return 0;
 }
 
@@ -266,6 +275,23 @@ int BPF_PROG(on_request_selected, struct pci_dev *pdev, int bars, const char *na
 {
 	if (!ret)
 		take_regions(ctx, 3, pdev, bars);
+	return 0;
+}
+
+SEC("fexit/pci_request_selected_regions_exclusive")
+int BPF_PROG(on_request_selected_exclusive, struct pci_dev *pdev, int bars, const char *name,
+	     int ret)
+{
+	if (!ret)
+		take_regions(ctx, 3, pdev, bars);
+	return 0;
+}
+
+SEC("fexit/pci_request_regions_exclusive")
+int BPF_PROG(on_request_regions_exclusive, struct pci_dev *pdev, const char *name, int ret)
+{
+	if (!ret)
+		take_regions(ctx, 2, pdev, (1 << PCI_REGIONS_MAX) - 1);
 	return 0;
 }
 
@@ -329,7 +355,7 @@ SEC("fentry/dma_free_attrs")
 int BPF_PROG(on_dma_free, struct device *device, size_t size, void *address)
 {
 	if (address)
-		give_back(RECOV_OBJECT_DMA_COHERENT, (u64)address, 0, caller_of(ctx, 5), true);
+		give_back(RECOV_OBJECT_DMA_COHERENT, (u64)address, 0, caller_of(ctx, 5), false);
 	return 0;
 }
 
@@ -355,7 +381,7 @@ SEC("fentry/dma_pool_destroy")
 int BPF_PROG(on_pool_destroy, struct dma_pool *pool)
 {
 	if (pool)
-		give_back(RECOV_OBJECT_DMA_POOL, (u64)pool, 0, caller_of(ctx, 1), true);
+		give_back(RECOV_OBJECT_DMA_POOL, (u64)pool, 0, caller_of(ctx, 1), false);
 	return 0;
 }
 
@@ -374,7 +400,8 @@ int BPF_PROG(on_dma_map, struct device *device, void *page, size_t offset, size_
 			      .more = (u64)device,
 			      .size = size,
 			      .site = caller_of(ctx, 6),
-			      .device = device});
+			      .device = device,
+			      .nests = true});
 	return 0;
 }
 

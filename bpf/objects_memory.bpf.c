@@ -33,7 +33,8 @@ static __always_inline void on_alloc(u64 site, const void *object, u64 size, u32
 
 	if (slot < 0) {
 		/* What the driver has given back is somebody else's now. */
-		bpf_map_delete_elem(&freed, &key);
+		if (bpf_map_lookup_elem(&freed, &key))
+			bpf_map_delete_elem(&freed, &key);
 		return;
 	}
 	if (!object)
@@ -131,12 +132,18 @@ static __always_inline void take_vmalloc(u64 site, const void *memory, u64 size)
 VMALLOC(vmalloc)
 VMALLOC(vzalloc)
 VMALLOC(vmalloc_user)
+VMALLOC(vmalloc_32)
+VMALLOC(vmalloc_32_user)
+VMALLOC_2(vmalloc_huge)
 VMALLOC_2(vmalloc_node)
 VMALLOC_2(vzalloc_node)
 VMALLOC_2(__vmalloc)
 VMALLOC(vmalloc_noprof)
 VMALLOC(vzalloc_noprof)
 VMALLOC(vmalloc_user_noprof)
+VMALLOC(vmalloc_32_noprof)
+VMALLOC(vmalloc_32_user_noprof)
+VMALLOC_2(vmalloc_huge_noprof)
 VMALLOC_2(vmalloc_node_noprof)
 VMALLOC_2(vzalloc_node_noprof)
 VMALLOC_2(__vmalloc_noprof)
@@ -169,7 +176,8 @@ static __always_inline void take_cache(void *ctx, u64 site, const char *name, u6
 			      .object = (u64)ret,
 			      .size = size,
 			      .site = site,
-			      .name = name});
+			      .name = name,
+			      .nests = true}); /* caches that are alike are merged */
 }
 
 SEC("fexit/kmem_cache_create")
@@ -193,6 +201,6 @@ SEC("fentry/kmem_cache_destroy")
 int BPF_PROG(on_cache_destroy, struct kmem_cache *cache)
 {
 	if (cache)
-		give_back(RECOV_OBJECT_CACHE, (u64)cache, 0, caller_of(ctx, 1), true);
+		give_back(RECOV_OBJECT_CACHE, (u64)cache, 0, caller_of(ctx, 1), false);
 	return 0;
 }

@@ -106,7 +106,7 @@ int BPF_PROG(on_cdev_add, struct cdev *cdev, u32 number, unsigned int n, int ret
 SEC("fentry/cdev_del")
 int BPF_PROG(on_cdev_del, struct cdev *cdev)
 {
-	give_back(RECOV_OBJECT_CDEV, (u64)cdev, 0, caller_of(ctx, 1), true);
+	give_back(RECOV_OBJECT_CDEV, (u64)cdev, 0, caller_of(ctx, 1), false);
 	return 0;
 }
 

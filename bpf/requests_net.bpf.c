@@ -21,6 +21,8 @@ static __always_inline void net_end(u32 kind, struct net_device *dev, u64 what, 
 {
 	int slot = slot_of_netdev(dev);
 
+	if (slot < 0)
+		return;
 	entry_end(slot, kind, result);
 	request_log(&(struct request){.slot = slot,
 				      .kind = kind,

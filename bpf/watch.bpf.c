@@ -186,14 +186,17 @@ static long tell_leftover(void *map, struct recov_object_key *key, struct recov_
 		return 0;
 	leftovers->n++;
 	record = record_begin(RECOV_RECORD_LEAK, leftovers->slot);
-	if (!record)
-		return 0;
-	record->site = object->site;
-	record->key = *key;
-	record->object = *object;
-	if (object->site)
-		BPF_SNPRINTF(record->symbol, sizeof(record->symbol), "%pS", object->site);
-	record_end(record);
+	if (record) {
+		record->site = object->site;
+		record->key = *key;
+		record->object = *object;
+		record->flags = watch_of(leftovers->slot)->flags;
+		if (object->site)
+			BPF_SNPRINTF(record->symbol, sizeof(record->symbol), "%pS", object->site);
+		record_end(record);
+	}
+	/* The driver's next life may take one of the same name. */
+	bpf_map_delete_elem(&objects, key);
 	return 0;
 }
 
@@ -285,6 +288,7 @@ int watch(struct recov_watch_call *call)
 	call->slot = slot;
 	__builtin_memcpy(watch_of(slot)->name, name.text, sizeof(name.text));
 	watch_of(slot)->flags = 0;
+	watch_of(slot)->generation++; /* none of what its last driver has left */
 	watch_of(slot)->state = RECOV_WATCH_WANTED;
 	module = search_module(&name);
 	if (module)

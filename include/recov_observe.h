@@ -2,7 +2,7 @@
 /*
  * What the BPF programs of bpf/ tell user space: the records in their maps and in their ring.
  *
- * Maps, pinned in /sys/fs/bpf/recoverd so that they outlive the daemon:
+ * Maps:
  *
  *   .data.state  struct recov_state             the watched modules, loaded or waited for
  *   objects    recov_object_key -> recov_object    what they own now; what is left after an
@@ -17,7 +17,7 @@
  *   ring       struct recov_record             signals and, for those who trace, object events
  *
  * Times are CLOCK_MONOTONIC, ns. Addresses are the kernel's. Records grow at their end only; any
- * other change raises RECOV_OBSERVE_VERSION, which is part of the pins' names.
+ * other change raises RECOV_OBSERVE_VERSION.
  */
 #ifndef RECOV_OBSERVE_H
 #define RECOV_OBSERVE_H
@@ -265,7 +265,7 @@ struct recov_record {
 	__u16 version, type;
 	__u32 slot, generation;
 	__u32 cpu, pid;
-	__u32 reserved;
+	__u32 flags; /* LEAK: enum recov_watch_flags of the life that ends */
 	__u64 time_ns;
 	__u64 site;   /* where in the driver */
 	__u64 detail; /* ENTRY: ns; OOPS: address; WARN: caller; frees: where freed before */

@@ -33,7 +33,8 @@ struct observation {
 	sd_event_source *records, *look;
 	struct watched watched[RECOV_WATCH_MAX];
 	size_t n_watched;
-	unsigned users_of[3]; /* of each extra */
+	unsigned extras;      /* attached: enum observer_extra */
+	unsigned users_of[3]; /* of each */
 	uint64_t told[64];    /* since_ns of entries that were reported as hanging */
 	unsigned n_told;
 };
@@ -120,23 +121,17 @@ static void on_leak(struct observation *observation, struct watched *watched,
 {
 	json_t *leak;
 
-	if (is_kept(observation, watched, record->key.class)) {
-		observer_drop_object(observation->observer, &record->key);
+	if (is_kept(observation, watched, record->key.class))
 		return;
-	}
 	leak = object_json(&record->key, &record->object,
 			   *record->symbol ? text_json(record->symbol) : json_null());
-	json_object_set_new(
-		leak, "certain",
-		json_boolean(observer_state(observation->observer)->watch[watched->slot].flags &
-			     RECOV_WATCH_FROM_LOAD));
+	json_object_set_new(leak, "certain", json_boolean(record->flags & RECOV_WATCH_FROM_LOAD));
 	report_leak(observation->manager->events, watched->name, leak);
 	if (json_array_size(watched->leaks) < LEAKS_MAX)
 		json_array_append(watched->leaks, leak);
 	else
 		watched->leaks_lost++;
 	json_decref(leak);
-	observer_drop_object(observation->observer, &record->key);
 }
 
 static void on_record(void *ctx, const struct recov_record *record)
@@ -192,6 +187,27 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 
 /* ---- a look every second ---- */
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Waits until something happens, as it may for ever; or is gone. */
+static bool task_just_waits(unsigned pid)
+{
+	_cleanup_fclose_ FILE *stat = NULL;
+	char path[64], state = 'S';
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	stat = fopen(path, "re");
+	if (stat && fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+		state = 'D';
+	return state == 'S' || state == 'I' || state == 'Z' || state == 'X';
+}
+
 static bool told_before(struct observation *observation, uint64_t since_ns)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(observation->told); i++) {
@@ -226,16 +242,14 @@ static void on_running(void *ctx, unsigned kind, const struct recov_running *run
 	bool on_cpu =
 		kind == RECOV_ENTRY_IRQ || kind == RECOV_ENTRY_TIMER || kind == RECOV_ENTRY_XMIT;
 	struct watched *watched;
-	struct timespec now;
-	uint64_t ns;
+	uint64_t ns = now_ns();
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	if (ns < running->since_ns || ns - running->since_ns < (on_cpu ? HANG_ON_CPU_NS : HANG_NS))
 		return;
 	watched = running->slot < RECOV_WATCH_MAX ? find_slot(observation, running->slot)
 						  : watched_of_task(observation, running->pid);
-	if (!watched || told_before(observation, running->since_ns))
+	if (!watched || (!on_cpu && task_just_waits(running->pid)) ||
+	    told_before(observation, running->since_ns))
 		return;
 	report_hang(observation->manager->events, watched->name, observer_kind_name(kind),
 		    symbol_json(observation, running->function), running, ns - running->since_ns);
@@ -264,10 +278,12 @@ static void look_for_storm(struct observation *observation, struct watched *watc
 	watched->irqs_ns = ns;
 }
 
-static int on_look(sd_event_source *source, uint64_t usec, void *ctx)
+static int on_look(sd_event_source *source, uint64_t due_usec, void *ctx)
 {
 	struct observation *observation = ctx;
+	uint64_t usec = now_ns() / 1000; /* the loop may have been busy since it was due */
 
+	(void)due_usec;
 	(void)observer_running(observation->observer, on_running, observation);
 	for (size_t i = 0; i < observation->n_watched; i++)
 		look_for_storm(observation, &observation->watched[i], usec * 1000);
@@ -314,7 +330,9 @@ static void count_extras(struct observation *observation, unsigned extras, int b
 		if (observation->users_of[i])
 			wanted |= 1U << i;
 	}
-	(void)observer_set_extras(observation->observer, wanted);
+	if (wanted != observation->extras)
+		(void)observer_set_extras(observation->observer, wanted);
+	observation->extras = wanted;
 }
 
 static int watch_new(struct observation *observation, const char *driver,
@@ -510,6 +528,8 @@ static uint64_t percentile(const struct recov_entry *entry, uint64_t permille)
 {
 	uint64_t seen = 0;
 
+	if (!entry->total_ns)
+		return 0; /* counted only */
 	for (unsigned i = 0; i < RECOV_LATENCY_SLOTS; i++) {
 		seen += entry->latency[i];
 		if (seen * 1000 >= entry->calls * permille)
