@@ -332,10 +332,14 @@ static void on_first_look(struct manager *manager, void *ctx, json_t *answers,
 	(void)answers;
 	if (!manager->look)
 		report_shadow_missing(manager->events, result->error.text);
-	watch_configured(manager);
+	/* Users that wait for an interrupted swap come first. */
+	if (!manager->intent)
+		watch_configured(manager);
 	manager->on_ready(manager);
 	if (!manager->stopping)
 		begin_interruption(manager, damaged);
+	if (manager->intent)
+		watch_configured(manager);
 }
 
 int manager_start(struct manager *manager)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -26,15 +27,16 @@ struct observer {
 	void *ctx;
 };
 
-static const struct {
+static const struct extra_program {
 	const char *program;
-	unsigned extra;
+	unsigned extra; /* enum observer_extra */
+	bool takes;	/* objects; the others give them back, or have none */
 } extra_programs[] = {
-	{"on_kmalloc", OBSERVER_MEMORY},     {"on_cache_alloc", OBSERVER_MEMORY},
-	{"on_kfree", OBSERVER_MEMORY},	     {"on_cache_free", OBSERVER_MEMORY},
-	{"on_kfree_rcu", OBSERVER_MEMORY},   {"on_dma_map", OBSERVER_DMA_MAPS},
-	{"on_dma_unmap", OBSERVER_DMA_MAPS}, {"on_poll", OBSERVER_PACKETS},
-	{"on_xmit", OBSERVER_PACKETS},	     {"on_xmit_done", OBSERVER_PACKETS},
+	{"on_kmalloc", OBSERVER_MEMORY, true},	    {"on_cache_alloc", OBSERVER_MEMORY, true},
+	{"on_kfree", OBSERVER_MEMORY, false},	    {"on_cache_free", OBSERVER_MEMORY, false},
+	{"on_kfree_rcu", OBSERVER_MEMORY, false},   {"on_dma_map", OBSERVER_DMA_MAPS, true},
+	{"on_dma_unmap", OBSERVER_DMA_MAPS, false}, {"on_poll", OBSERVER_PACKETS, false},
+	{"on_xmit", OBSERVER_PACKETS, false},	    {"on_xmit_done", OBSERVER_PACKETS, false},
 };
 
 static const char *const class_names[] = {
@@ -59,13 +61,86 @@ const char *observer_kind_name(unsigned kind)
 	return kind < ARRAY_SIZE(kind_names) ? kind_names[kind] : "unknown";
 }
 
-static unsigned extra_of(const struct bpf_program *program)
+/* Steps to the next key of a map that changes meanwhile: a key that is gone starts it over, so the
+ * number of steps is limited. */
+struct walk {
+	int fd;
+	size_t left;
+	bool begun;
+};
+
+static struct walk walk_begin(const struct bpf_map *map)
+{
+	return (struct walk){.fd = bpf_map__fd(map), .left = 2 * bpf_map__max_entries(map)};
+}
+
+static bool walk_next(struct walk *walk, void *key)
+{
+	if (walk->left-- == 0 || bpf_map_get_next_key(walk->fd, walk->begun ? key : NULL, key) < 0)
+		return false;
+	walk->begun = true;
+	return true;
+}
+
+/* Deletes what a map has of a slot or a class: number_of tells it from the key and the value. */
+static void purge(const struct bpf_map *map, unsigned number,
+		  unsigned (*number_of)(const void *key, const void *value))
+{
+	union {
+		struct recov_object_key object;
+		struct recov_entry_key entry;
+		struct recov_request_key request;
+	} key, next;
+	union {
+		struct recov_object object;
+		struct recov_request request;
+	} value = {};
+	struct walk walk = walk_begin(map);
+	bool more = walk_next(&walk, &key);
+	bool by_value = bpf_map__value_size(map) <= sizeof(value) &&
+			bpf_map__type(map) != BPF_MAP_TYPE_PERCPU_HASH;
+
+	while (more) {
+		next = key;
+		more = walk_next(&walk, &next);
+		if ((!by_value || bpf_map_lookup_elem(walk.fd, &key, &value) == 0) &&
+		    number_of(&key, &value) == number)
+			(void)bpf_map_delete_elem(walk.fd, &key);
+		key = next;
+	}
+}
+
+static unsigned slot_of_object(const void *key, const void *value)
+{
+	(void)key;
+	return ((const struct recov_object *)value)->slot;
+}
+
+static unsigned slot_of_entry(const void *key, const void *value)
+{
+	(void)value;
+	return ((const struct recov_entry_key *)key)->slot;
+}
+
+static unsigned slot_of_request(const void *key, const void *value)
+{
+	(void)value;
+	return ((const struct recov_request_key *)key)->slot;
+}
+
+static unsigned class_of_object(const void *key, const void *value)
+{
+	(void)value;
+	return ((const struct recov_object_key *)key)->class;
+}
+
+static const struct extra_program *extra_of(const struct bpf_program *program)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(extra_programs); i++) {
 		if (strcmp(extra_programs[i].program, bpf_program__name(program)) == 0)
-			return extra_programs[i].extra;
+			return &extra_programs[i];
 	}
-	return 0;
+	return NULL;
 }
 
 static int on_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
@@ -102,33 +177,57 @@ static int choose_programs(struct recov *bpf)
 	return 0;
 }
 
-static int attach(struct observer *observer, unsigned extras)
+static int attach_one(struct observer *observer, struct bpf_program *program, size_t i)
+{
+	struct bpf_link **link = &observer->links[i];
+
+	if (*link || !bpf_program__autoload(program) ||
+	    strcmp(bpf_program__section_name(program), "syscall") == 0)
+		return 0;
+	*link = bpf_program__attach(program);
+	if (*link)
+		return 0;
+	return log_errno(LOG_WARNING, -errno, "No program at %s: %m",
+			 bpf_program__section_name(program));
+}
+
+/* What is no extra, and of the extras those that take objects, or those that give them back. */
+static int attach(struct observer *observer, unsigned extras, bool takers)
 {
 	struct bpf_program *program;
 	size_t i = 0;
-	int r = 0;
+	int r = 0, k;
 
 	bpf_object__for_each_program(program, observer->bpf->obj)
 	{
-		struct bpf_link **link = &observer->links[i++];
-		unsigned extra = extra_of(program);
+		const struct extra_program *extra = extra_of(program);
 
-		if (i > PROGRAMS_MAX)
+		if (i == PROGRAMS_MAX)
 			return -E2BIG;
-		if (!bpf_program__autoload(program) ||
-		    strcmp(bpf_program__section_name(program), "syscall") == 0)
-			continue;
-		if (extra && !(extra & extras)) {
-			bpf_link__destroy(*link);
-			*link = NULL;
-		} else if (!*link) {
-			*link = bpf_program__attach(program);
-			if (!*link)
-				r = log_errno(LOG_WARNING, -errno, "No program at %s: %m",
-					      bpf_program__section_name(program));
+		if (!extra || ((extra->extra & extras) && extra->takes == takers)) {
+			k = attach_one(observer, program, i);
+			r = k < 0 ? k : r;
 		}
+		i++;
 	}
 	return r;
+}
+
+static void detach(struct observer *observer, unsigned extras, bool takers)
+{
+	struct bpf_program *program;
+	size_t i = 0;
+
+	bpf_object__for_each_program(program, observer->bpf->obj)
+	{
+		const struct extra_program *extra = extra_of(program);
+
+		if (extra && !(extra->extra & extras) && extra->takes == takers) {
+			bpf_link__destroy(observer->links[i]);
+			observer->links[i] = NULL;
+		}
+		i++;
+	}
 }
 
 static int refuse(struct replug_error *err, int r, const char *what)
@@ -141,7 +240,7 @@ static int refuse(struct replug_error *err, int r, const char *what)
 			"%s: not permitted; it needs CAP_BPF and CAP_PERFMON, and a kernel that is "
 			"not locked down",
 			what);
-	} else if (r == -ENOENT) {
+	} else if (r == -ENOENT || r == -ESRCH) {
 		snprintf(err->text, sizeof(err->text),
 			 "%s: this kernel has no BTF (/sys/kernel/btf/vmlinux)", what);
 	} else {
@@ -192,15 +291,24 @@ int observer_new(struct observer **ret_observer, struct replug_error *err)
 	if (!observer->ring)
 		return refuse(err, -errno, "the BPF programs cannot be read");
 	/* What could not be attached has been told; the rest is worth having. */
-	(void)attach(observer, 0);
+	(void)attach(observer, 0, false);
 	*ret_observer = TAKE_PTR(observer);
 	return 0;
+}
+
+static bool is_link(const struct observer *observer, int fd)
+{
+	for (size_t i = 0; i < PROGRAMS_MAX; i++) {
+		if (observer->links[i] && bpf_link__fd(observer->links[i]) == fd)
+			return true;
+	}
+	return false;
 }
 
 /* The kernel waits for a grace period with each program that it detaches, which adds up to seconds.
  * A child shares the links, and ends once this process has let go of them: it is the last one and
  * waits. */
-static int hand_links_over(void)
+static int hand_links_over(const struct observer *observer)
 {
 	int fds[2];
 	char byte;
@@ -213,7 +321,11 @@ static int hand_links_over(void)
 		close(fds[0]);
 		return fds[1];
 	}
-	close(fds[1]);
+	/* All else, the daemon's lock and its clients for example, is to be let go of at once. */
+	for (int fd = STDERR_FILENO + 1; fd < FD_SETSIZE; fd++) {
+		if (fd != fds[0] && !is_link(observer, fd))
+			(void)close(fd);
+	}
 	(void)setsid();
 	while (read(fds[0], &byte, 1) < 0 && errno == EINTR)
 		;
@@ -226,7 +338,7 @@ void observer_free(struct observer *observer)
 
 	if (!observer)
 		return;
-	child = hand_links_over();
+	child = hand_links_over(observer);
 	for (size_t i = 0; i < PROGRAMS_MAX; i++)
 		bpf_link__destroy(observer->links[i]);
 	ring_buffer__free(observer->ring);
@@ -260,73 +372,6 @@ int observer_watch(struct observer *observer, const char *driver, unsigned *ret_
 	return 0;
 }
 
-/* Steps to the next key of a map that changes meanwhile: a key that is gone starts it over, so the
- * number of steps is limited. */
-struct walk {
-	int fd;
-	size_t left;
-	bool begun;
-};
-
-static struct walk walk_begin(const struct bpf_map *map)
-{
-	return (struct walk){.fd = bpf_map__fd(map), .left = 2 * bpf_map__max_entries(map)};
-}
-
-static bool walk_next(struct walk *walk, void *key)
-{
-	if (walk->left-- == 0 || bpf_map_get_next_key(walk->fd, walk->begun ? key : NULL, key) < 0)
-		return false;
-	walk->begun = true;
-	return true;
-}
-
-/* Deletes what a map has of a slot: slot_of tells it from the key and the value. */
-static void purge(const struct bpf_map *map, unsigned slot,
-		  unsigned (*slot_of)(const void *key, const void *value))
-{
-	union {
-		struct recov_object_key object;
-		struct recov_entry_key entry;
-		struct recov_request_key request;
-	} key, next;
-	union {
-		struct recov_object object;
-		struct recov_request request;
-	} value = {};
-	struct walk walk = walk_begin(map);
-	bool more = walk_next(&walk, &key);
-	bool by_value = bpf_map__value_size(map) <= sizeof(value) &&
-			bpf_map__type(map) == BPF_MAP_TYPE_HASH;
-
-	while (more) {
-		next = key;
-		more = walk_next(&walk, &next);
-		if ((!by_value || bpf_map_lookup_elem(walk.fd, &key, &value) == 0) &&
-		    slot_of(&key, &value) == slot)
-			(void)bpf_map_delete_elem(walk.fd, &key);
-		key = next;
-	}
-}
-
-static unsigned slot_of_object(const void *key, const void *value)
-{
-	(void)key;
-	return ((const struct recov_object *)value)->slot;
-}
-
-static unsigned slot_of_entry(const void *key, const void *value)
-{
-	(void)value;
-	return ((const struct recov_entry_key *)key)->slot;
-}
-
-static unsigned slot_of_request(const void *key, const void *value)
-{
-	(void)value;
-	return ((const struct recov_request_key *)key)->slot;
-}
-
 void observer_unwatch(struct observer *observer, const char *driver)
 {
 	struct recov_watch_call call = {.stop = 1};
@@ -344,7 +389,22 @@ void observer_unwatch(struct observer *observer, const char *driver)
 
 int observer_set_extras(struct observer *observer, unsigned extras)
 {
-	return attach(observer, extras);
+	int r, k;
+
+	/* Nothing may be taken while nobody sees it given back. */
+	detach(observer, extras, true);
+	detach(observer, extras, false);
+	if (!(extras & OBSERVER_MEMORY)) {
+		purge(observer->bpf->maps.objects, RECOV_OBJECT_SLAB, class_of_object);
+		purge(observer->bpf->maps.freed, RECOV_OBJECT_SLAB, class_of_object);
+	}
+	if (!(extras & OBSERVER_DMA_MAPS)) {
+		purge(observer->bpf->maps.objects, RECOV_OBJECT_DMA_MAP, class_of_object);
+		purge(observer->bpf->maps.freed, RECOV_OBJECT_DMA_MAP, class_of_object);
+	}
+	r = attach(observer, extras, false);
+	k = attach(observer, extras, true);
+	return r < 0 ? r : k;
 }
 
 void observer_trace(struct observer *observer, unsigned slot, unsigned flags)
@@ -498,11 +558,6 @@ uint64_t observer_counter(struct observer *observer, enum recov_counter counter)
 	for (int i = 0; i < observer->n_cpus; i++)
 		sum += values[i];
 	return sum;
-}
-
-void observer_drop_object(struct observer *observer, const struct recov_object_key *key)
-{
-	(void)bpf_map_delete_elem(bpf_map__fd(observer->bpf->maps.objects), key);
 }
 
 void observer_symbol(struct observer *observer, uint64_t address, char symbol[RECOV_SYMBOL_LEN])

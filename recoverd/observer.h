@@ -68,8 +68,6 @@ int observer_running(struct observer *observer,
 					const struct recov_running *running),
 		     void *ctx);
 uint64_t observer_counter(struct observer *observer, enum recov_counter counter);
-/* Forgets an object: it was reported as leaked. */
-void observer_drop_object(struct observer *observer, const struct recov_object_key *key);
 /* "function+0x1c/0x40 [module]"; "" if that fails. */
 void observer_symbol(struct observer *observer, uint64_t address, char symbol[RECOV_SYMBOL_LEN]);
 
