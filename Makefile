@@ -175,8 +175,8 @@ $(B)/bpf/recov.skel.h: $(B)/bpf/recov.o
 	$(call show,SKEL)
 	$(Q)bpftool gen skeleton $< name recov >$@
 
-$(B)/obj/recoverd/observer.o: $(B)/bpf/recov.skel.h
-$(B)/obj/recoverd/observer.o: private CPPFLAGS += -I$(B)/bpf
+$(B)/obj/recoverd/programs.o: $(B)/bpf/recov.skel.h
+$(B)/obj/recoverd/programs.o: private CPPFLAGS += -I$(B)/bpf
 
 # ---- Modules ------------------------------------------------------------------------------------
 

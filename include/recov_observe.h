@@ -2,9 +2,9 @@
 /*
  * What the BPF programs of bpf/ tell user space: the records in their maps and in their ring.
  *
- * Maps:
+ * Maps, pinned below /sys/fs/bpf/recoverd as long as something is watched:
  *
- *   .data.state  struct recov_state             the watched modules, loaded or waited for
+ *   state      struct recov_state                  the watched modules, loaded or waited for
  *   objects    recov_object_key -> recov_object    what they own now; what is left after an
  *                                                  unload has its driver's old generation
  *   freed      the same, the last ones given back
@@ -138,7 +138,7 @@ struct recov_watch {
 	__u32 reserved;
 };
 
-/* The part of the programs' memory that user space shares: the map .data.state. The watches and
+/* The part of the programs' memory that user space shares: the map state. The watches and
  * their span are written by the programs alone, `trace` and `traced` by the daemon. */
 struct recov_state {
 	struct recov_watch watch[RECOV_WATCH_MAX]; /* by slot */

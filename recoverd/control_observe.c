@@ -11,6 +11,7 @@
 #include "inventory.h"
 #include "manager.h"
 #include "observation.h"
+#include "programs.h"
 #include "text.h"
 
 #define TRACE_SCHEMA	"recov.trace/1"
@@ -55,25 +56,9 @@ struct trace {
 	struct varlink_call *call;
 	sd_event_source *timer;
 	uint64_t interval_usec;
-	unsigned extras;
+	struct watch *watch;
 	char driver[RECOV_MODULE_LEN];
 };
-
-static json_t *count_classes(json_t *objects)
-{
-	json_t *classes = json_object(), *object;
-	size_t i;
-
-	json_array_foreach(objects, i, object) {
-		const char *class = json_string_value(json_object_get(object, "class"));
-
-		json_object_set_new(
-			classes, class,
-			json_integer(json_integer_value(json_object_get(classes, class)) + 1));
-	}
-	json_decref(objects);
-	return classes;
-}
 
 static json_t *snapshot(const struct trace *trace)
 {
@@ -83,7 +68,7 @@ static json_t *snapshot(const struct trace *trace)
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:o}", "schema", TRACE_SCHEMA, "driver",
 			 trace->driver, "watch", observation_watch_json(manager, trace->driver),
 			 "entries", observation_entries(manager, trace->driver), "objects",
-			 count_classes(observation_objects(manager, trace->driver)), "leaks",
+			 observation_classes(manager, trace->driver), "leaks",
 			 (int)json_array_size(leaks), "missed", observation_missed(manager));
 }
 
@@ -103,36 +88,47 @@ static void trace_end(void *ctx)
 	struct trace *trace = ctx;
 
 	sd_event_source_disable_unref(trace->timer);
-	observation_unwatch(trace->manager, trace->driver, trace->extras);
+	observation_unwatch(trace->watch);
 	varlink_call_unref(trace->call);
 	free(trace);
 }
 
+static void on_watched(void *ctx, const struct replug_error *error)
+{
+	struct trace *trace = ctx;
+
+	if (error) {
+		(void)fail(trace->call, error);
+		observation_unwatch(trace->watch);
+		trace->watch = NULL;
+		return;
+	}
+	/* The first answer tells that the driver is watched from now on. */
+	(void)varlink_reply(trace->call, snapshot(trace), true);
+	(void)sd_event_add_time_relative(trace->manager->loop, &trace->timer, CLOCK_MONOTONIC,
+					 trace->interval_usec, 0, on_interval, trace);
+}
+
 static int trace_begin(struct manager *manager, struct varlink_call *call, const char *driver,
-		       unsigned extras, uint64_t interval_usec)
+		       unsigned groups, uint64_t interval_usec)
 {
 	struct trace *trace;
-	uint64_t now;
 	int r;
 
 	trace = calloc(1, sizeof(*trace));
-	if (!trace) {
-		observation_unwatch(manager, driver, extras);
+	if (!trace)
 		return control_fail(call, -ENOMEM);
+	r = observation_watch(manager, driver, groups, on_watched, trace, &trace->watch);
+	if (r < 0) {
+		free(trace);
+		return control_fail(call, r);
 	}
 	trace->manager = manager;
 	trace->call = varlink_call_ref(call);
-	trace->extras = extras;
 	trace->interval_usec = interval_usec;
 	snprintf(trace->driver, sizeof(trace->driver), "%s", driver);
 	varlink_call_on_close(call, trace_end, trace);
-	(void)sd_event_now(manager->loop, CLOCK_MONOTONIC, &now);
-	r = sd_event_add_time(manager->loop, &trace->timer, CLOCK_MONOTONIC, now + interval_usec, 0,
-			      on_interval, trace);
-	if (r < 0)
-		return control_fail(call, r);
-	/* The first answer tells that the driver is watched from now on. */
-	return varlink_reply(call, snapshot(trace), true);
+	return 0;
 }
 
 int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
@@ -140,9 +136,8 @@ int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
 	struct manager *manager = ctx;
 	bool from_load = false, memory = false, dma_maps = false, packets = false;
 	int64_t interval_ms = 1000;
-	struct replug_error error = {};
 	const char *driver = NULL;
-	unsigned extras;
+	unsigned groups;
 	const struct varlink_parameter table[] = {
 		{.name = "driver", .type = VARLINK_STRING, .required = true, .ret = &driver},
 		{.name = "from_load", .type = VARLINK_BOOL, .ret = &from_load},
@@ -163,11 +158,9 @@ int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
 	if (!text_is_module_name(driver) ||
 	    !(inventory_is_loaded(SYSFS, driver) || (from_load && is_installed(driver))))
 		return no_such_driver(call, driver);
-	extras = (memory ? OBSERVER_MEMORY : 0) | (dma_maps ? OBSERVER_DMA_MAPS : 0) |
-		 (packets ? OBSERVER_PACKETS : 0);
-	if (observation_watch(manager, driver, extras, &error) < 0)
-		return fail(call, &error);
-	return trace_begin(manager, call, driver, extras, (uint64_t)interval_ms * 1000);
+	groups = (memory ? 1U << PROGRAMS_MEMORY : 0) | (dma_maps ? 1U << PROGRAMS_DMA_MAPS : 0) |
+		 (packets ? 1U << PROGRAMS_PACKETS : 0);
+	return trace_begin(manager, call, driver, groups, (uint64_t)interval_ms * 1000);
 }
 
 /* ---- what is known now ---- */

@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "holders.h"
 #include "modload.h"
+#include "programs.h"
 #include "shadow.h"
 #include "text.h"
 #include "varlink_frame.h"
@@ -373,6 +374,17 @@ static int job_holders(const struct job *job, int fd)
 	return tell_result(fd, &(struct replug_result){.outcome = REPLUG_SUCCESS});
 }
 
+static int job_programs(const struct job *job, int fd)
+{
+	struct replug_error error = {};
+
+	if (job->kind == JOB_UNLOAD_PROGRAMS)
+		programs_unload(job->group);
+	else if (programs_load(job->group, &error) < 0)
+		return tell_error(fd, REPLUG_FAILED, &error);
+	return tell_result(fd, &(struct replug_result){.outcome = REPLUG_SUCCESS});
+}
+
 int job_run(const struct job *job, int fd)
 {
 	int r = -EINVAL;
@@ -393,6 +405,10 @@ int job_run(const struct job *job, int fd)
 		break;
 	case JOB_HOLDERS:
 		r = job_holders(job, fd);
+		break;
+	case JOB_LOAD_PROGRAMS:
+	case JOB_UNLOAD_PROGRAMS:
+		r = job_programs(job, fd);
 		break;
 	}
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -10,12 +10,14 @@
 #include "intent.h"
 
 enum job_kind {
-	JOB_LOOK,    /* the shadow module and the machine's swap */
-	JOB_MATCH,   /* the devices of some drivers, and whether each can be carried over */
-	JOB_PLAN,    /* what a swap would do, or why not */
-	JOB_SWAP,    /* plan, wait for "go", swap */
-	JOB_FINISH,  /* end the interrupted swap of an intent */
-	JOB_HOLDERS, /* who holds a driver, with or without the shadow module */
+	JOB_LOOK,	   /* the shadow module and the machine's swap */
+	JOB_MATCH,	   /* the devices of some drivers, and whether each can be carried over */
+	JOB_PLAN,	   /* what a swap would do, or why not */
+	JOB_SWAP,	   /* plan, wait for "go", swap */
+	JOB_FINISH,	   /* end the interrupted swap of an intent */
+	JOB_HOLDERS,	   /* who holds a driver, with or without the shadow module */
+	JOB_LOAD_PROGRAMS, /* a group of BPF programs */
+	JOB_UNLOAD_PROGRAMS,
 };
 
 /* Everything is borrowed, and copied to the worker by fork(2). */
@@ -28,6 +30,7 @@ struct job {
 	const char *const *drivers;  /* JOB_MATCH; ends with NULL */
 	const struct intent *intent; /* JOB_FINISH */
 	bool undo;		     /* JOB_FINISH: back to the old images */
+	unsigned group;		     /* JOB_*LOAD_PROGRAMS: enum program_group */
 };
 
 /* The whole life of a worker; fd: its connection to the daemon. Returns its exit status. */

@@ -95,7 +95,7 @@ void manager_free(struct manager *manager)
 	query_drop_all(manager);
 	attempt_drop_all(manager);
 	interruption_free(manager->interruption);
-	observation_free(manager->observation);
+	observation_free(manager->observation, manager->keep_watching);
 	sink_free(manager->sink);
 	event_log_free(manager->events);
 	driver_set_uninit(&manager->drivers);
@@ -162,9 +162,12 @@ static int take_lock(struct manager *manager)
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *ctx)
 {
 	struct manager *manager = ctx;
-	const char *name = si->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
+	const char *name = si->ssi_signo == SIGTERM  ? "SIGTERM"
+			   : si->ssi_signo == SIGINT ? "SIGINT"
+						     : "SIGUSR1";
 
 	(void)source;
+	manager->keep_watching = si->ssi_signo == SIGUSR1;
 	if (!manager->stopping) {
 		manager->stopping = true;
 		manager->stop_reason = name;
@@ -236,6 +239,7 @@ static int start_loop(struct manager *manager)
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGUSR1);
 	sigaddset(&mask, SIGHUP);
 	sigaddset(&mask, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
@@ -247,6 +251,8 @@ static int start_loop(struct manager *manager)
 		r = sd_event_add_signal(manager->loop, NULL, SIGTERM, on_stop, manager);
 	if (r >= 0)
 		r = sd_event_add_signal(manager->loop, NULL, SIGINT, on_stop, manager);
+	if (r >= 0)
+		r = sd_event_add_signal(manager->loop, NULL, SIGUSR1, on_stop, manager);
 	if (r >= 0)
 		r = sd_event_add_signal(manager->loop, NULL, SIGHUP, on_reload, manager);
 	if (r >= 0)
@@ -309,19 +315,43 @@ static void begin_interruption(struct manager *manager, bool damaged)
 	}
 }
 
+static void become_ready(struct manager *manager)
+{
+	if (!manager->ready)
+		manager->on_ready(manager);
+	manager->ready = true;
+}
+
+static void on_configured(void *ctx, const struct replug_error *error)
+{
+	struct manager *manager = ctx;
+
+	if (error)
+		log_line(LOG_WARNING, "%s", error->text);
+	if (--manager->n_configured == 0)
+		become_ready(manager);
+}
+
 static void watch_configured(struct manager *manager)
 {
 	_cleanup_free_ char *names = NULL;
-	struct replug_error error = {};
+	struct watch *watch; /* until the daemon ends */
 	char *rest;
+	int r;
 
 	if (manager->config->drivers)
 		names = strdup(manager->config->drivers);
 	rest = names;
 	for (char *name; (name = strsep(&rest, " \t"));) {
-		if (*name && observation_watch(manager, name, 0, &error) < 0)
-			log_line(LOG_WARNING, "%s", error.text);
+		if (!*name)
+			continue;
+		r = observation_watch(manager, name, 0, on_configured, manager, &watch);
+		if (r < 0)
+			log_errno(LOG_WARNING, r, "%s can't be watched: %m", name);
+		else
+			manager->n_configured++;
 	}
+	observation_start(manager);
 }
 
 static void on_first_look(struct manager *manager, void *ctx, json_t *answers,
@@ -332,14 +362,12 @@ static void on_first_look(struct manager *manager, void *ctx, json_t *answers,
 	(void)answers;
 	if (!manager->look)
 		report_shadow_missing(manager->events, result->error.text);
-	/* Users that wait for an interrupted swap come first. */
-	if (!manager->intent)
-		watch_configured(manager);
-	manager->on_ready(manager);
+	watch_configured(manager);
+	/* Users that wait for an interrupted swap do not wait for that. */
+	if (!manager->n_configured || manager->intent)
+		become_ready(manager);
 	if (!manager->stopping)
 		begin_interruption(manager, damaged);
-	if (manager->intent)
-		watch_configured(manager);
 }
 
 int manager_start(struct manager *manager)
@@ -367,6 +395,10 @@ int manager_start(struct manager *manager)
 	r = open_sink(manager);
 	if (r < 0)
 		return r;
+
+	r = observation_new(manager);
+	if (r < 0)
+		return log_errno(LOG_ERR, r, "Watching can't be set up: %m");
 
 	report_daemon_started(manager->events, RECOVERD_VERSION, getpid());
 	read_intent(manager, &damaged);

@@ -44,10 +44,12 @@ struct manager {
 	struct intent *intent;		   /* of it, or of one that was interrupted or failed */
 	struct interruption *interruption; /* being dealt with */
 
-	struct observation *observation; /* NULL: nothing has been watched yet */
+	struct observation *observation;
+	unsigned n_configured; /* drivers of the configuration that are not watched yet */
+	bool keep_watching;    /* when this daemon ends */
 
 	int lock_fd;
-	bool stopping;
+	bool stopping, ready;
 	const char *stop_reason;
 	void (*on_ready)(struct manager *manager);
 };

@@ -7,6 +7,9 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "observed.h"
+#include "programs.h"
+#include "query.h"
 #include "report_health.h"
 #include "text.h"
 
@@ -27,29 +30,29 @@ struct watched {
 	bool storms;
 };
 
-struct observation {
-	struct manager *manager;
-	struct observer *observer;
-	sd_event_source *records, *look;
-	struct watched watched[RECOV_WATCH_MAX];
-	size_t n_watched;
-	unsigned extras;      /* attached: enum observer_extra */
-	unsigned users_of[3]; /* of each */
-	uint64_t told[64];    /* since_ns of entries that were reported as hanging */
-	unsigned n_told;
+struct watch {
+	struct observation *observation;
+	struct watch *next;
+	char driver[RECOV_MODULE_LEN]; /* as the kernel spells it */
+	unsigned groups;	       /* of programs, a bit each */
+	bool told, watched;
+	observation_ready ready;
+	void *ctx;
 };
 
-void observation_free(struct observation *observation)
-{
-	if (!observation)
-		return;
-	sd_event_source_disable_unref(observation->records);
-	sd_event_source_disable_unref(observation->look);
-	observer_free(observation->observer);
-	for (size_t i = 0; i < observation->n_watched; i++)
-		json_decref(observation->watched[i].leaks);
-	free(observation);
-}
+struct observation {
+	struct manager *manager;
+	struct observer *observer; /* NULL: PROGRAMS_BASE is not loaded */
+	sd_event_source *records, *look, *step;
+	struct watched watched[RECOV_WATCH_MAX];
+	size_t n_watched;
+	struct watch *watches;
+	unsigned loaded;   /* groups of programs, a bit each */
+	bool busy;	   /* loading or unloading one more */
+	bool adopted;	   /* programs of an earlier daemon, with what it watched */
+	uint64_t told[64]; /* since_ns of entries that were reported as hanging */
+	unsigned n_told;
+};
 
 static struct watched *find_slot(struct observation *observation, unsigned slot)
 {
@@ -67,39 +70,6 @@ static struct watched *find(const struct observation *observation, const char *d
 			return (struct watched *)&observation->watched[i];
 	}
 	return NULL;
-}
-
-static json_t *address_json(uint64_t address)
-{
-	return json_sprintf("0x%" PRIx64, address);
-}
-
-static json_t *symbol_json(struct observation *observation, uint64_t address)
-{
-	char symbol[RECOV_SYMBOL_LEN];
-
-	if (!address)
-		return json_null();
-	observer_symbol(observation->observer, address, symbol);
-	return text_json(symbol);
-}
-
-static json_t *label_json(const char *label)
-{
-	char text[RECOV_LABEL_LEN + 1] = {};
-
-	memcpy(text, label, RECOV_LABEL_LEN);
-	return *text ? text_json(text) : json_null();
-}
-
-static json_t *object_json(const struct recov_object_key *key, const struct recov_object *object,
-			   json_t *site)
-{
-	return json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:I, s:i}", "class",
-			 observer_class_name(key->class), "object", address_json(key->object),
-			 "size", (json_int_t)object->size, "site", site, "device",
-			 label_json(object->device), "name", label_json(object->name), "mono_ns",
-			 (json_int_t)object->time_ns, "count", (int)object->count);
 }
 
 /* ---- records ---- */
@@ -123,8 +93,8 @@ static void on_leak(struct observation *observation, struct watched *watched,
 
 	if (is_kept(observation, watched, record->key.class))
 		return;
-	leak = object_json(&record->key, &record->object,
-			   *record->symbol ? text_json(record->symbol) : json_null());
+	leak = observed_object(&record->key, &record->object,
+			       *record->symbol ? text_json(record->symbol) : json_null());
 	json_object_set_new(leak, "certain", json_boolean(record->flags & RECOV_WATCH_FROM_LOAD));
 	report_leak(observation->manager->events, watched->name, leak);
 	if (json_array_size(watched->leaks) < LEAKS_MAX)
@@ -155,13 +125,14 @@ static void on_record(void *ctx, const struct recov_record *record)
 		break;
 	case RECOV_RECORD_DOUBLE_FREE:
 	case RECOV_RECORD_BAD_FREE:
-		object = object_json(&record->key, &record->object, text_json(record->symbol));
-		json_object_set_new(object, "before", symbol_json(observation, record->detail));
+		object = observed_object(&record->key, &record->object, text_json(record->symbol));
+		json_object_set_new(object, "before",
+				    observed_symbol(observation->observer, record->detail));
 		report_wrong_free(events, watched->name, record->type == RECOV_RECORD_DOUBLE_FREE,
 				  object);
 		break;
 	case RECOV_RECORD_ATOMIC:
-		object = object_json(&record->key, &record->object, text_json(record->symbol));
+		object = observed_object(&record->key, &record->object, text_json(record->symbol));
 		report_atomic(events, watched->name, object);
 		break;
 	case RECOV_RECORD_WARN:
@@ -252,7 +223,8 @@ static void on_running(void *ctx, unsigned kind, const struct recov_running *run
 	    told_before(observation, running->since_ns))
 		return;
 	report_hang(observation->manager->events, watched->name, observer_kind_name(kind),
-		    symbol_json(observation, running->function), running, ns - running->since_ns);
+		    observed_symbol(observation->observer, running->function), running,
+		    ns - running->since_ns);
 }
 
 static void on_irq_entry(void *ctx, const struct recov_entry_key *key,
@@ -293,119 +265,305 @@ static int on_look(sd_event_source *source, uint64_t due_usec, void *ctx)
 
 /* ---- watching ---- */
 
-static int observation_new(struct manager *manager, struct replug_error *err)
+static void observation_close(struct observation *observation)
 {
-	struct observation *observation;
-	uint64_t now;
-	int r;
-
-	observation = calloc(1, sizeof(*observation));
-	if (!observation)
-		return -ENOMEM;
-	observation->manager = manager;
-	r = observer_new(&observation->observer, err);
-	if (r >= 0)
-		r = sd_event_add_io(manager->loop, &observation->records,
-				    observer_fd(observation->observer), EPOLLIN, on_readable,
-				    observation);
-	(void)sd_event_now(manager->loop, CLOCK_MONOTONIC, &now);
-	if (r >= 0)
-		r = sd_event_add_time(manager->loop, &observation->look, CLOCK_MONOTONIC,
-				      now + LOOK_USEC, 0, on_look, observation);
-	if (r < 0) {
-		observation_free(observation);
-		return r;
-	}
-	manager->observation = observation;
-	return 0;
+	observation->records = sd_event_source_disable_unref(observation->records);
+	observation->look = sd_event_source_disable_unref(observation->look);
+	observer_free(observation->observer);
+	observation->observer = NULL;
 }
 
-static void count_extras(struct observation *observation, unsigned extras, int by)
+static int observation_open(struct observation *observation)
+{
+	sd_event *loop = observation->manager->loop;
+	int r;
+
+	r = observer_new(&observation->observer);
+	if (r >= 0)
+		r = sd_event_add_io(loop, &observation->records, observer_fd(observation->observer),
+				    EPOLLIN, on_readable, observation);
+	if (r >= 0)
+		r = sd_event_add_time_relative(loop, &observation->look, CLOCK_MONOTONIC, LOOK_USEC,
+					       0, on_look, observation);
+	if (r < 0)
+		observation_close(observation);
+	return r;
+}
+
+static void tell_watch(struct watch *watch, const struct replug_error *error)
+{
+	watch->told = true;
+	watch->ready(watch->ctx, error);
+}
+
+/* A callback may end any watch: after each the list is looked through anew. */
+static void tell_failed(struct observation *observation, unsigned group,
+			const struct replug_error *error)
+{
+	struct watch *watch;
+
+	do {
+		for (watch = observation->watches; watch; watch = watch->next) {
+			if (!watch->told && (watch->groups & 1U << group)) {
+				tell_watch(watch, error);
+				break;
+			}
+		}
+	} while (watch);
+}
+
+static void on_loaded(struct manager *manager, void *ctx, json_t *answers,
+		      const struct replug_result *result)
+{
+	struct observation *observation = manager->observation;
+	unsigned group = (unsigned)(uintptr_t)ctx;
+
+	(void)answers;
+	observation->busy = false;
+	if (result->outcome == REPLUG_SUCCESS)
+		observation->loaded |= 1U << group;
+	else
+		tell_failed(observation, group, &result->error);
+	observation_start(manager);
+}
+
+static void on_unloaded(struct manager *manager, void *ctx, json_t *answers,
+			const struct replug_result *result)
+{
+	struct observation *observation = manager->observation;
+	unsigned group = (unsigned)(uintptr_t)ctx;
+
+	(void)answers;
+	(void)result;
+	observation->busy = false;
+	if (observation->observer && group == PROGRAMS_MEMORY)
+		observer_forget_class(observation->observer, RECOV_OBJECT_SLAB);
+	else if (observation->observer && group == PROGRAMS_DMA_MAPS)
+		observer_forget_class(observation->observer, RECOV_OBJECT_DMA_MAP);
+	observation_start(manager);
+}
+
+/* Nobody watches anything. */
+static void unload_all(struct observation *observation)
+{
+	observation_close(observation);
+	programs_remove();
+	observation->loaded = 0;
+}
+
+static void load(struct observation *observation, unsigned group)
+{
+	struct replug_error error = {.fault = REPLUG_FAULT_FAILED};
+	int r;
+
+	r = query_programs(observation->manager, group, true, on_loaded, (void *)(uintptr_t)group);
+	observation->busy = r >= 0;
+	if (r < 0) {
+		snprintf(error.text, sizeof(error.text), "drivers cannot be watched: %s",
+			 strerror(-r));
+		tell_failed(observation, group, &error);
+	}
+}
+
+static void unload(struct observation *observation, unsigned group)
+{
+	/* They are let go of one way or the other. */
+	observation->loaded &= ~(1U << group);
+	observation->busy = query_programs(observation->manager, group, false, on_unloaded,
+					   (void *)(uintptr_t)group) >= 0;
+}
+
+/* Unloads what nobody wants, and loads what somebody wants, one group at a time. */
+static void load_and_unload(struct observation *observation)
 {
 	unsigned wanted = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(observation->users_of); i++) {
-		if (extras & 1U << i)
-			observation->users_of[i] += (unsigned)by;
-		if (observation->users_of[i])
-			wanted |= 1U << i;
+	for (const struct watch *watch = observation->watches; watch; watch = watch->next)
+		wanted |= watch->told && !watch->watched ? 0 : watch->groups;
+	if (!wanted && observation->loaded)
+		unload_all(observation);
+	for (unsigned group = 0; group < PROGRAMS_GROUPS && !observation->busy; group++) {
+		bool is_wanted = wanted >> group & 1, is_loaded = observation->loaded >> group & 1;
+
+		if (is_wanted && !is_loaded)
+			load(observation, group);
+		else if (!is_wanted && is_loaded)
+			unload(observation, group);
 	}
-	if (wanted != observation->extras)
-		(void)observer_set_extras(observation->observer, wanted);
-	observation->extras = wanted;
 }
 
-static int watch_new(struct observation *observation, const char *driver,
-		     struct watched **ret_watched)
+static int watch_begin(struct observation *observation, struct watch *watch)
 {
-	struct watched *watched;
-	char name[RECOV_MODULE_LEN];
+	struct watched *watched = find(observation, watch->driver);
 	unsigned slot;
 	int r;
 
-	if (observation->n_watched == RECOV_WATCH_MAX)
-		return -ENOSPC;
-	snprintf(name, sizeof(name), "%s", driver);
-	for (char *c = name; *c; c++)
-		*c = *c == '-' ? '_' : *c;
-	r = observer_watch(observation->observer, name, &slot);
-	if (r < 0)
-		return r;
-	watched = &observation->watched[observation->n_watched++];
-	*watched = (struct watched){.slot = slot, .leaks = json_array()};
-	strcpy(watched->name, name);
-	*ret_watched = watched;
-	return 0;
-}
-
-int observation_watch(struct manager *manager, const char *driver, unsigned extras,
-		      struct replug_error *err)
-{
-	struct watched *watched;
-	int r;
-
-	if (!manager->observation) {
-		r = observation_new(manager, err);
+	if (!watched) {
+		if (observation->n_watched == RECOV_WATCH_MAX)
+			return -ENOSPC;
+		r = observer_watch(observation->observer, watch->driver, &slot);
 		if (r < 0)
 			return r;
-	}
-	watched = find(manager->observation, driver);
-	if (!watched) {
-		/* First, so that nothing of its load is missed. */
-		count_extras(manager->observation, extras, 1);
-		r = watch_new(manager->observation, driver, &watched);
-		if (r < 0) {
-			count_extras(manager->observation, extras, -1);
-			err->fault = REPLUG_FAULT_FAILED;
-			if (r == -ENOSPC)
-				snprintf(err->text, sizeof(err->text),
-					 "%s cannot be watched, too: %d drivers are", driver,
-					 RECOV_WATCH_MAX);
-			else
-				snprintf(err->text, sizeof(err->text), "%s cannot be watched: %s",
-					 driver, strerror(-r));
-			return r;
-		}
-	} else {
-		count_extras(manager->observation, extras, 1);
+		watched = &observation->watched[observation->n_watched++];
+		*watched = (struct watched){.slot = slot, .leaks = json_array()};
+		strcpy(watched->name, watch->driver);
 	}
 	watched->users++;
+	watch->watched = true;
 	return 0;
 }
 
-void observation_unwatch(struct manager *manager, const char *driver, unsigned extras)
+static void begin_and_tell(struct observation *observation, struct watch *watch)
+{
+	struct replug_error error = {.fault = REPLUG_FAULT_FAILED};
+	int r = watch_begin(observation, watch);
+
+	if (r == -ENOSPC)
+		snprintf(error.text, sizeof(error.text),
+			 "%s cannot be watched, too: %d drivers are", watch->driver,
+			 RECOV_WATCH_MAX);
+	else if (r < 0)
+		snprintf(error.text, sizeof(error.text), "%s cannot be watched: %s", watch->driver,
+			 strerror(-r));
+	tell_watch(watch, r < 0 ? &error : NULL);
+}
+
+/* What only the earlier daemon's clients wanted. */
+static void drop_adopted(struct observation *observation)
+{
+	const struct recov_state *state = observer_state(observation->observer);
+
+	for (unsigned slot = 0; slot < RECOV_WATCH_MAX; slot++) {
+		if (state->watch[slot].state != RECOV_WATCH_FREE && !find_slot(observation, slot))
+			observer_unwatch(observation->observer, state->watch[slot].name);
+	}
+	observation->adopted = false;
+}
+
+static int on_step(sd_event_source *source, void *ctx)
+{
+	struct observation *observation = ctx;
+	struct replug_error error = {.fault = REPLUG_FAULT_FAILED};
+	struct watch *watch;
+	int r;
+
+	(void)source;
+	if (!observation->busy)
+		load_and_unload(observation);
+	if (!(observation->loaded & 1U << PROGRAMS_BASE))
+		return 0;
+	if (!observation->observer) {
+		r = observation_open(observation);
+		if (r < 0) {
+			unload_all(observation);
+			snprintf(error.text, sizeof(error.text),
+				 "the BPF programs cannot be read: %s", strerror(-r));
+			tell_failed(observation, PROGRAMS_BASE, &error);
+			return 0;
+		}
+	}
+	do {
+		for (watch = observation->watches; watch; watch = watch->next) {
+			if (!watch->told && !(watch->groups & ~observation->loaded)) {
+				begin_and_tell(observation, watch);
+				break;
+			}
+		}
+	} while (watch);
+	if (observation->adopted)
+		drop_adopted(observation);
+	return 0;
+}
+
+int observation_new(struct manager *manager)
+{
+	struct observation *observation = calloc(1, sizeof(*observation));
+	int r;
+
+	if (!observation)
+		return -ENOMEM;
+	observation->manager = manager;
+	for (unsigned group = 0; group < PROGRAMS_GROUPS; group++)
+		observation->loaded |= programs_are_loaded(group) ? 1U << group : 0;
+	observation->adopted = observation->loaded;
+	r = sd_event_add_defer(manager->loop, &observation->step, on_step, observation);
+	if (r < 0) {
+		free(observation);
+		return r;
+	}
+	manager->observation = observation;
+	return sd_event_source_set_enabled(observation->step, SD_EVENT_OFF);
+}
+
+void observation_start(struct manager *manager)
+{
+	(void)sd_event_source_set_enabled(manager->observation->step, SD_EVENT_ONESHOT);
+}
+
+void observation_free(struct observation *observation, bool keep)
+{
+	if (!observation)
+		return;
+	sd_event_source_disable_unref(observation->step);
+	observation_close(observation);
+	if (!keep)
+		programs_remove();
+	for (size_t i = 0; i < observation->n_watched; i++)
+		json_decref(observation->watched[i].leaks);
+	for (struct watch *watch; (watch = observation->watches);) {
+		observation->watches = watch->next;
+		free(watch);
+	}
+	free(observation);
+}
+
+int observation_watch(struct manager *manager, const char *driver, unsigned groups,
+		      observation_ready ready, void *ctx, struct watch **ret_watch)
 {
 	struct observation *observation = manager->observation;
-	struct watched *watched = find(observation, driver);
+	struct watch *watch, **end = &observation->watches;
 
-	if (!watched)
+	if (strlen(driver) >= sizeof(watch->driver))
+		return -ENAMETOOLONG;
+	watch = calloc(1, sizeof(*watch));
+	if (!watch)
+		return -ENOMEM;
+	watch->observation = observation;
+	for (size_t i = 0; driver[i]; i++)
+		watch->driver[i] = driver[i] == '-' ? '_' : driver[i];
+	watch->groups = groups | 1U << PROGRAMS_BASE;
+	watch->ready = ready;
+	watch->ctx = ctx;
+	while (*end)
+		end = &(*end)->next;
+	*end = watch;
+	observation_start(manager);
+	*ret_watch = watch;
+	return 0;
+}
+
+void observation_unwatch(struct watch *watch)
+{
+	struct observation *observation;
+	struct watched *watched;
+
+	if (!watch)
 		return;
-	count_extras(observation, extras, -1);
-	if (--watched->users)
-		return;
-	observer_unwatch(observation->observer, watched->name);
-	json_decref(watched->leaks);
-	*watched = observation->watched[--observation->n_watched];
+	observation = watch->observation;
+	for (struct watch **p = &observation->watches; *p; p = &(*p)->next) {
+		if (*p == watch) {
+			*p = watch->next;
+			break;
+		}
+	}
+	watched = watch->watched ? find(observation, watch->driver) : NULL;
+	if (watched && --watched->users == 0) {
+		observer_unwatch(observation->observer, watched->name);
+		json_decref(watched->leaks);
+		*watched = observation->watched[--observation->n_watched];
+	}
+	free(watch);
+	(void)sd_event_source_set_enabled(observation->step, SD_EVENT_ONESHOT);
 }
 
 bool observation_watches(const struct manager *manager, const char *driver)
@@ -415,155 +573,32 @@ bool observation_watches(const struct manager *manager, const char *driver)
 
 /* ---- answers ---- */
 
-struct listing {
-	struct observation *observation;
-	uint32_t generation;
-	json_t *list;
-};
-
-static struct listing listing_of(struct manager *manager, const struct watched *watched)
+static json_t *tell(struct manager *manager, const char *driver,
+		    json_t *(*of)(struct observer *observer, unsigned slot))
 {
-	const struct recov_state *state = observer_state(manager->observation->observer);
+	const struct watched *watched = find(manager->observation, driver);
 
-	return (struct listing){.observation = manager->observation,
-				.generation = state->watch[watched->slot].generation,
-				.list = json_array()};
-}
-
-static void list_object(void *ctx, const struct recov_object_key *key,
-			const struct recov_object *object)
-{
-	struct listing *listing = ctx;
-
-	if (object->generation == listing->generation)
-		json_array_append_new(
-			listing->list,
-			object_json(key, object, symbol_json(listing->observation, object->site)));
+	return watched ? of(manager->observation->observer, watched->slot) : json_array();
 }
 
 json_t *observation_objects(struct manager *manager, const char *driver)
 {
-	struct watched *watched = find(manager->observation, driver);
-	struct listing listing;
-
-	if (!watched)
-		return json_array();
-	listing = listing_of(manager, watched);
-	(void)observer_objects(listing.observation->observer, watched->slot, list_object, &listing);
-	return listing.list;
+	return tell(manager, driver, observed_objects);
 }
 
-static json_t *data_json(const struct recov_request *request)
+json_t *observation_classes(struct manager *manager, const char *driver)
 {
-	size_t n = request->size < RECOV_REQUEST_DATA ? request->size : RECOV_REQUEST_DATA;
-	char hex[2 * RECOV_REQUEST_DATA + 1] = "";
-
-	for (size_t i = 0; i < n; i++)
-		sprintf(hex + 2 * i, "%02x", request->data[i]);
-	return json_string(hex);
-}
-
-static void list_request(void *ctx, const struct recov_request_key *key,
-			 const struct recov_request *request)
-{
-	struct listing *listing = ctx;
-	char comm[RECOV_COMM_LEN + 1] = {};
-
-	if (request->generation != listing->generation)
-		return;
-	memcpy(comm, request->comm, RECOV_COMM_LEN);
-	json_array_append_new(
-		listing->list,
-		json_pack("{s:I, s:s, s:o, s:o, s:o, s:I, s:o, s:i, s:i, s:i, s:o, s:I}", "order",
-			  (json_int_t)request->seq, "kind", observer_kind_name(key->kind), "object",
-			  address_json(key->object), "what", address_json(key->what), "device",
-			  label_json(request->device), "result", (json_int_t)request->result,
-			  "data", data_json(request), "size", (int)request->size, "times",
-			  (int)request->repeat, "pid", (int)request->pid, "comm", text_json(comm),
-			  "mono_ns", (json_int_t)request->time_ns));
-}
-
-static int compare_order(const void *a, const void *b)
-{
-	json_int_t x = json_integer_value(json_object_get(*(json_t *const *)a, "order"));
-	json_int_t y = json_integer_value(json_object_get(*(json_t *const *)b, "order"));
-
-	return (x > y) - (x < y);
-}
-
-/* The list in the order of "order"; takes over the list. */
-static json_t *sorted(json_t *list)
-{
-	size_t n = json_array_size(list);
-	_cleanup_free_ json_t **items = calloc(n + 1, sizeof(json_t *));
-	json_t *result;
-
-	if (!items)
-		return list;
-	for (size_t i = 0; i < n; i++)
-		items[i] = json_array_get(list, i);
-	qsort(items, n, sizeof(*items), compare_order);
-	result = json_array();
-	for (size_t i = 0; i < n; i++)
-		json_array_append(result, items[i]);
-	json_decref(list);
-	return result;
+	return tell(manager, driver, observed_classes);
 }
 
 json_t *observation_requests(struct manager *manager, const char *driver)
 {
-	struct watched *watched = find(manager->observation, driver);
-	struct listing listing;
-
-	if (!watched)
-		return json_array();
-	listing = listing_of(manager, watched);
-	(void)observer_requests(listing.observation->observer, watched->slot, list_request,
-				&listing);
-	return sorted(listing.list);
-}
-
-/* The least power of two of ns that so many thousandths of the calls stayed below. */
-static uint64_t percentile(const struct recov_entry *entry, uint64_t permille)
-{
-	uint64_t seen = 0;
-
-	if (!entry->total_ns)
-		return 0; /* counted only */
-	for (unsigned i = 0; i < RECOV_LATENCY_SLOTS; i++) {
-		seen += entry->latency[i];
-		if (seen * 1000 >= entry->calls * permille)
-			return 2ULL << i;
-	}
-	return entry->max_ns;
-}
-
-static void list_entry(void *ctx, const struct recov_entry_key *key,
-		       const struct recov_entry *entry)
-{
-	struct listing *listing = ctx;
-
-	json_array_append_new(
-		listing->list,
-		json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "kind",
-			  observer_kind_name(key->kind), "function",
-			  symbol_json(listing->observation, key->function), "calls",
-			  (json_int_t)entry->calls, "errors", (json_int_t)entry->errors, "total_ns",
-			  (json_int_t)entry->total_ns, "p50_ns", (json_int_t)percentile(entry, 500),
-			  "p99_ns", (json_int_t)percentile(entry, 990), "max_ns",
-			  (json_int_t)entry->max_ns));
+	return tell(manager, driver, observed_requests);
 }
 
 json_t *observation_entries(struct manager *manager, const char *driver)
 {
-	struct watched *watched = find(manager->observation, driver);
-	struct listing listing;
-
-	if (!watched)
-		return json_array();
-	listing = listing_of(manager, watched);
-	(void)observer_entries(listing.observation->observer, watched->slot, list_entry, &listing);
-	return listing.list;
+	return tell(manager, driver, observed_entries);
 }
 
 json_t *observation_leaks(struct manager *manager, const char *driver)
@@ -599,12 +634,15 @@ json_t *observation_missed(struct manager *manager)
 	};
 	json_t *missed = json_object();
 
-	for (unsigned i = 0; manager->observation && i < RECOV_COUNTERS; i++) {
+	for (unsigned i = 0; manager->observation->observer && i < RECOV_COUNTERS; i++) {
 		if (names[i])
 			json_object_set_new(
 				missed, names[i],
 				json_integer((json_int_t)observer_counter(
 					manager->observation->observer, (enum recov_counter)i)));
 	}
+	if (manager->observation->observer)
+		json_object_set_new(missed, "skipped",
+				    json_integer((json_int_t)programs_skipped()));
 	return missed;
 }

@@ -14,20 +14,30 @@
 #include "observer.h"
 
 struct observation;
+struct watch;
 
-void observation_free(struct observation *observation);
+/* Finds out what an earlier daemon has left watching; sets manager->observation. -errno. */
+int observation_new(struct manager *manager);
+/* From now on what nobody has asked to watch is let go of. */
+void observation_start(struct manager *manager);
+/* keep: what is watched stays so, for the next daemon. */
+void observation_free(struct observation *observation, bool keep);
 
-/* Watches a driver, loaded or not, for one more user; the first one at all loads the programs,
- * which takes seconds. extras: enum observer_extra, for as long as this user stays.
- * -errno with the sentence in err. */
-int observation_watch(struct manager *manager, const char *driver, unsigned extras,
-		      struct replug_error *err);
-/* One user less; the last one of a driver ends its watch. */
-void observation_unwatch(struct manager *manager, const char *driver, unsigned extras);
+/* error: NULL, the driver is watched from now on; or why it is not, with a sentence. */
+typedef void (*observation_ready)(void *ctx, const struct replug_error *error);
+
+/* Watches a driver, loaded or not, until observation_unwatch(). groups: of programs that it takes
+ * besides the base (enum program_group), a bit each. They are loaded first if need be, which takes
+ * seconds; ready is called once, from the loop. -errno. */
+int observation_watch(struct manager *manager, const char *driver, unsigned groups,
+		      observation_ready ready, void *ctx, struct watch **ret_watch);
+/* Ends it, before it was ready as well; NULL is fine. */
+void observation_unwatch(struct watch *watch);
 bool observation_watches(const struct manager *manager, const char *driver);
 
 /* New references to what is known of a watched driver. */
 json_t *observation_objects(struct manager *manager, const char *driver);
+json_t *observation_classes(struct manager *manager, const char *driver); /* {class: number} */
 json_t *observation_requests(struct manager *manager, const char *driver);
 json_t *observation_entries(struct manager *manager, const char *driver);
 json_t *observation_leaks(struct manager *manager, const char *driver);

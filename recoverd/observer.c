@@ -1,42 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Loads the BPF programs and reads what they gather. */
+/* Reads and steers the BPF programs through what programs.c has pinned. */
 #include "observer.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/select.h>
-#include <unistd.h>
+#include <sys/mman.h>
 
 #include "cleanup.h"
-#include "log.h"
-#include "recov.skel.h"
+#include "programs.h"
 
-#define PROGRAMS_MAX 160
+struct map {
+	int fd;
+	__u32 value_size, max_entries;
+};
 
 struct observer {
-	struct recov *bpf;
+	struct map objects, freed, entries, running, requests, counters, running_on_cpu;
+	struct map state_map, ring_map;
+	int watch, symbolize; /* programs */
+	struct recov_state *state;
 	struct ring_buffer *ring;
-	struct bpf_link *links[PROGRAMS_MAX]; /* by the program's place in the object */
 	int n_cpus;
 	void (*on_record)(void *ctx, const struct recov_record *record);
 	void *ctx;
-};
-
-static const struct extra_program {
-	const char *program;
-	unsigned extra; /* enum observer_extra */
-	bool takes;	/* objects; the others give them back, or have none */
-} extra_programs[] = {
-	{"on_kmalloc", OBSERVER_MEMORY, true},	    {"on_cache_alloc", OBSERVER_MEMORY, true},
-	{"on_kfree", OBSERVER_MEMORY, false},	    {"on_cache_free", OBSERVER_MEMORY, false},
-	{"on_kfree_rcu", OBSERVER_MEMORY, false},   {"on_dma_map", OBSERVER_DMA_MAPS, true},
-	{"on_dma_unmap", OBSERVER_DMA_MAPS, false}, {"on_poll", OBSERVER_PACKETS, false},
-	{"on_xmit", OBSERVER_PACKETS, false},	    {"on_xmit_done", OBSERVER_PACKETS, false},
 };
 
 static const char *const class_names[] = {
@@ -69,9 +57,9 @@ struct walk {
 	bool begun;
 };
 
-static struct walk walk_begin(const struct bpf_map *map)
+static struct walk walk_begin(const struct map *map)
 {
-	return (struct walk){.fd = bpf_map__fd(map), .left = 2 * bpf_map__max_entries(map)};
+	return (struct walk){.fd = map->fd, .left = 2 * (size_t)map->max_entries};
 }
 
 static bool walk_next(struct walk *walk, void *key)
@@ -82,171 +70,52 @@ static bool walk_next(struct walk *walk, void *key)
 	return true;
 }
 
-/* Deletes what a map has of a slot or a class: number_of tells it from the key and the value. */
-static void purge(const struct bpf_map *map, unsigned number,
-		  unsigned (*number_of)(const void *key, const void *value))
+/* Deletes what a map has of a slot or a class: number_of tells it from the key or the object. */
+static void purge(const struct map *map, unsigned number,
+		  unsigned (*number_of)(const void *key, const struct recov_object *object))
 {
 	union {
 		struct recov_object_key object;
 		struct recov_entry_key entry;
 		struct recov_request_key request;
 	} key, next;
-	union {
-		struct recov_object object;
-		struct recov_request request;
-	} value = {};
+	struct recov_object object = {};
 	struct walk walk = walk_begin(map);
+	bool has_objects = map->value_size == sizeof(object);
 	bool more = walk_next(&walk, &key);
-	bool by_value = bpf_map__value_size(map) <= sizeof(value) &&
-			bpf_map__type(map) != BPF_MAP_TYPE_PERCPU_HASH;
 
 	while (more) {
 		next = key;
 		more = walk_next(&walk, &next);
-		if ((!by_value || bpf_map_lookup_elem(walk.fd, &key, &value) == 0) &&
-		    number_of(&key, &value) == number)
+		if ((!has_objects || bpf_map_lookup_elem(walk.fd, &key, &object) == 0) &&
+		    number_of(&key, &object) == number)
 			(void)bpf_map_delete_elem(walk.fd, &key);
 		key = next;
 	}
 }
 
-static unsigned slot_of_object(const void *key, const void *value)
+static unsigned slot_of_object(const void *key, const struct recov_object *object)
 {
 	(void)key;
-	return ((const struct recov_object *)value)->slot;
+	return object->slot;
 }
 
-static unsigned slot_of_entry(const void *key, const void *value)
+static unsigned slot_of_entry(const void *key, const struct recov_object *object)
 {
-	(void)value;
+	(void)object;
 	return ((const struct recov_entry_key *)key)->slot;
 }
 
-static unsigned slot_of_request(const void *key, const void *value)
+static unsigned slot_of_request(const void *key, const struct recov_object *object)
 {
-	(void)value;
+	(void)object;
 	return ((const struct recov_request_key *)key)->slot;
 }
 
-static unsigned class_of_object(const void *key, const void *value)
+static unsigned class_of_object(const void *key, const struct recov_object *object)
 {
-	(void)value;
+	(void)object;
 	return ((const struct recov_object_key *)key)->class;
-}
-
-static const struct extra_program *extra_of(const struct bpf_program *program)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(extra_programs); i++) {
-		if (strcmp(extra_programs[i].program, bpf_program__name(program)) == 0)
-			return &extra_programs[i];
-	}
-	return NULL;
-}
-
-static int on_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
-{
-	char line[512];
-
-	if (level != LIBBPF_WARN)
-		return 0;
-	vsnprintf(line, sizeof(line), format, ap);
-	line[strcspn(line, "\n")] = '\0';
-	return log_line(LOG_DEBUG, "%s", line), 0;
-}
-
-/* Kernels differ in which functions they have: programs for others stay out. */
-static int choose_programs(struct recov *bpf)
-{
-	struct bpf_program *program;
-	struct btf *kernel;
-
-	kernel = btf__load_vmlinux_btf();
-	if (!kernel)
-		return -errno;
-	bpf_object__for_each_program(program, bpf->obj)
-	{
-		const char *section = bpf_program__section_name(program);
-		const char *function = strchr(section, '/');
-
-		if (function &&
-		    (strncmp(section, "fentry/", 7) == 0 || strncmp(section, "fexit/", 6) == 0) &&
-		    btf__find_by_name_kind(kernel, function + 1, BTF_KIND_FUNC) < 0)
-			(void)bpf_program__set_autoload(program, false);
-	}
-	btf__free(kernel);
-	return 0;
-}
-
-static int attach_one(struct observer *observer, struct bpf_program *program, size_t i)
-{
-	struct bpf_link **link = &observer->links[i];
-
-	if (*link || !bpf_program__autoload(program) ||
-	    strcmp(bpf_program__section_name(program), "syscall") == 0)
-		return 0;
-	*link = bpf_program__attach(program);
-	if (*link)
-		return 0;
-	return log_errno(LOG_WARNING, -errno, "No program at %s: %m",
-			 bpf_program__section_name(program));
-}
-
-/* What is no extra, and of the extras those that take objects, or those that give them back. */
-static int attach(struct observer *observer, unsigned extras, bool takers)
-{
-	struct bpf_program *program;
-	size_t i = 0;
-	int r = 0, k;
-
-	bpf_object__for_each_program(program, observer->bpf->obj)
-	{
-		const struct extra_program *extra = extra_of(program);
-
-		if (i == PROGRAMS_MAX)
-			return -E2BIG;
-		if (!extra || ((extra->extra & extras) && extra->takes == takers)) {
-			k = attach_one(observer, program, i);
-			r = k < 0 ? k : r;
-		}
-		i++;
-	}
-	return r;
-}
-
-static void detach(struct observer *observer, unsigned extras, bool takers)
-{
-	struct bpf_program *program;
-	size_t i = 0;
-
-	bpf_object__for_each_program(program, observer->bpf->obj)
-	{
-		const struct extra_program *extra = extra_of(program);
-
-		if (extra && !(extra->extra & extras) && extra->takes == takers) {
-			bpf_link__destroy(observer->links[i]);
-			observer->links[i] = NULL;
-		}
-		i++;
-	}
-}
-
-static int refuse(struct replug_error *err, int r, const char *what)
-{
-	err->fault = REPLUG_FAULT_UNSUPPORTED;
-	if (r == -EPERM || r == -EACCES) {
-		err->fault = REPLUG_FAULT_REFUSED;
-		snprintf(
-			err->text, sizeof(err->text),
-			"%s: not permitted; it needs CAP_BPF and CAP_PERFMON, and a kernel that is "
-			"not locked down",
-			what);
-	} else if (r == -ENOENT || r == -ESRCH) {
-		snprintf(err->text, sizeof(err->text),
-			 "%s: this kernel has no BTF (/sys/kernel/btf/vmlinux)", what);
-	} else {
-		snprintf(err->text, sizeof(err->text), "%s: %s", what, strerror(-r));
-	}
-	return r;
 }
 
 static int on_ring(void *ctx, void *data, size_t size)
@@ -259,99 +128,118 @@ static int on_ring(void *ctx, void *data, size_t size)
 	return 0;
 }
 
-static void observer_freep(struct observer **observer)
+static void map_close(struct map *map)
 {
-	observer_free(*observer);
+	closep(&map->fd);
 }
 
-int observer_new(struct observer **ret_observer, struct replug_error *err)
+static int map_open(const char *name, struct map *ret_map)
 {
-	_cleanup_(observer_freep) struct observer *observer = NULL;
-	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
-	int r;
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
 
-	observer = calloc(1, sizeof(*observer));
-	if (!observer)
-		return refuse(err, -ENOMEM, "drivers cannot be watched");
-	/* Kernels before 5.11 count maps; what is refused here is refused again by the load. */
-	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
-	libbpf_set_print(on_libbpf);
-	observer->n_cpus = libbpf_num_possible_cpus();
-	observer->bpf = recov__open();
-	if (!observer->bpf)
-		return refuse(err, -errno, "the BPF programs cannot be opened");
-	r = choose_programs(observer->bpf);
-	if (r < 0)
-		return refuse(err, r, "drivers cannot be watched");
-	r = recov__load(observer->bpf);
-	if (r < 0)
-		return refuse(err, r, "the BPF programs cannot be loaded");
-	observer->ring =
-		ring_buffer__new(bpf_map__fd(observer->bpf->maps.ring), on_ring, observer, NULL);
-	if (!observer->ring)
-		return refuse(err, -errno, "the BPF programs cannot be read");
-	/* What could not be attached has been told; the rest is worth having. */
-	(void)attach(observer, 0, false);
-	*ret_observer = TAKE_PTR(observer);
+	ret_map->fd = programs_open(name);
+	if (ret_map->fd < 0)
+		return ret_map->fd;
+	if (bpf_obj_get_info_by_fd(ret_map->fd, &info, &size) < 0)
+		return -errno;
+	ret_map->value_size = info.value_size;
+	ret_map->max_entries = info.max_entries;
 	return 0;
 }
 
-static bool is_link(const struct observer *observer, int fd)
+static int observer_open(struct observer *observer)
 {
-	for (size_t i = 0; i < PROGRAMS_MAX; i++) {
-		if (observer->links[i] && bpf_link__fd(observer->links[i]) == fd)
-			return true;
+	const struct {
+		const char *name;
+		struct map *map;
+	} maps[] = {
+		{"map_objects", &observer->objects},
+		{"map_freed", &observer->freed},
+		{"map_entries", &observer->entries},
+		{"map_running", &observer->running},
+		{"map_requests", &observer->requests},
+		{"map_counters", &observer->counters},
+		{"map_state", &observer->state_map},
+		{"map_ring", &observer->ring_map},
+		{"map_running_on_cpu", &observer->running_on_cpu},
+	};
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+		r = map_open(maps[i].name, maps[i].map);
+		if (r < 0)
+			return r;
 	}
-	return false;
+	observer->watch = programs_open("program_watch");
+	observer->symbolize = programs_open("program_symbolize");
+	if (observer->watch < 0 || observer->symbolize < 0)
+		return -ENOENT;
+	observer->state = mmap(NULL, sizeof(*observer->state), PROT_READ | PROT_WRITE, MAP_SHARED,
+			       observer->state_map.fd, 0);
+	if (observer->state == MAP_FAILED) {
+		observer->state = NULL;
+		return -errno;
+	}
+	observer->ring = ring_buffer__new(observer->ring_map.fd, on_ring, observer, NULL);
+	return observer->ring ? 0 : -errno;
 }
 
-/* The kernel waits for a grace period with each program that it detaches, which adds up to seconds.
- * A child shares the links, and ends once this process has let go of them: it is the last one and
- * waits. */
-static int hand_links_over(const struct observer *observer)
+int observer_new(struct observer **ret_observer)
 {
-	int fds[2];
-	char byte;
-	pid_t pid;
+	struct observer *observer = calloc(1, sizeof(*observer));
+	int r;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	pid = fork();
-	if (pid != 0) {
-		close(fds[0]);
-		return fds[1];
+	if (!observer)
+		return -ENOMEM;
+	*observer = (struct observer){.objects.fd = -1,
+				      .freed.fd = -1,
+				      .entries.fd = -1,
+				      .running.fd = -1,
+				      .requests.fd = -1,
+				      .counters.fd = -1,
+				      .running_on_cpu.fd = -1,
+				      .state_map.fd = -1,
+				      .ring_map.fd = -1,
+				      .watch = -1,
+				      .symbolize = -1,
+				      .n_cpus = libbpf_num_possible_cpus()};
+	r = observer_open(observer);
+	if (r < 0) {
+		observer_free(observer);
+		return r;
 	}
-	/* All else, the daemon's lock and its clients for example, is to be let go of at once. */
-	for (int fd = STDERR_FILENO + 1; fd < FD_SETSIZE; fd++) {
-		if (fd != fds[0] && !is_link(observer, fd))
-			(void)close(fd);
-	}
-	(void)setsid();
-	while (read(fds[0], &byte, 1) < 0 && errno == EINTR)
-		;
-	_exit(EXIT_SUCCESS);
+	*ret_observer = observer;
+	return 0;
 }
 
 void observer_free(struct observer *observer)
 {
-	_cleanup_close_ int child = -1;
-
 	if (!observer)
 		return;
-	child = hand_links_over(observer);
-	for (size_t i = 0; i < PROGRAMS_MAX; i++)
-		bpf_link__destroy(observer->links[i]);
 	ring_buffer__free(observer->ring);
-	recov__destroy(observer->bpf);
+	if (observer->state)
+		(void)munmap(observer->state, sizeof(*observer->state));
+	map_close(&observer->objects);
+	map_close(&observer->freed);
+	map_close(&observer->entries);
+	map_close(&observer->running);
+	map_close(&observer->requests);
+	map_close(&observer->counters);
+	map_close(&observer->running_on_cpu);
+	map_close(&observer->state_map);
+	map_close(&observer->ring_map);
+	closep(&observer->watch);
+	closep(&observer->symbolize);
 	free(observer);
 }
 
-static int run(struct bpf_program *program, void *argument, size_t size)
+static int run(int program, void *argument, size_t size)
 {
 	/* The kernel writes the argument back to where it came from. */
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = argument, .ctx_size_in = (__u32)size);
 
-	return bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+	return bpf_prog_test_run_opts(program, &options);
 }
 
 int observer_watch(struct observer *observer, const char *driver, unsigned *ret_slot)
@@ -362,7 +250,7 @@ int observer_watch(struct observer *observer, const char *driver, unsigned *ret_
 	if (strlen(driver) >= sizeof(call.name))
 		return -ENAMETOOLONG;
 	strcpy(call.name, driver);
-	r = run(observer->bpf->progs.watch, &call, sizeof(call));
+	r = run(observer->watch, &call, sizeof(call));
 	if (r < 0)
 		return r;
 	r = observer_slot(observer, driver);
@@ -380,36 +268,22 @@ void observer_unwatch(struct observer *observer, const char *driver)
 	if (slot < 0)
 		return;
 	strcpy(call.name, driver);
-	(void)run(observer->bpf->progs.watch, &call, sizeof(call));
+	(void)run(observer->watch, &call, sizeof(call));
 	/* The next driver that gets the slot begins with nothing. */
-	purge(observer->bpf->maps.objects, (unsigned)slot, slot_of_object);
-	purge(observer->bpf->maps.entries, (unsigned)slot, slot_of_entry);
-	purge(observer->bpf->maps.requests, (unsigned)slot, slot_of_request);
+	purge(&observer->objects, (unsigned)slot, slot_of_object);
+	purge(&observer->entries, (unsigned)slot, slot_of_entry);
+	purge(&observer->requests, (unsigned)slot, slot_of_request);
 }
 
-int observer_set_extras(struct observer *observer, unsigned extras)
+void observer_forget_class(struct observer *observer, enum recov_object_class class)
 {
-	int r, k;
-
-	/* Nothing may be taken while nobody sees it given back. */
-	detach(observer, extras, true);
-	detach(observer, extras, false);
-	if (!(extras & OBSERVER_MEMORY)) {
-		purge(observer->bpf->maps.objects, RECOV_OBJECT_SLAB, class_of_object);
-		purge(observer->bpf->maps.freed, RECOV_OBJECT_SLAB, class_of_object);
-	}
-	if (!(extras & OBSERVER_DMA_MAPS)) {
-		purge(observer->bpf->maps.objects, RECOV_OBJECT_DMA_MAP, class_of_object);
-		purge(observer->bpf->maps.freed, RECOV_OBJECT_DMA_MAP, class_of_object);
-	}
-	r = attach(observer, extras, false);
-	k = attach(observer, extras, true);
-	return r < 0 ? r : k;
+	purge(&observer->objects, class, class_of_object);
+	purge(&observer->freed, class, class_of_object);
 }
 
 void observer_trace(struct observer *observer, unsigned slot, unsigned flags)
 {
-	struct recov_state *state = &observer->bpf->data_state->state;
+	struct recov_state *state = observer->state;
 
 	if (flags)
 		state->traced |= 1U << slot;
@@ -420,7 +294,7 @@ void observer_trace(struct observer *observer, unsigned slot, unsigned flags)
 
 const struct recov_state *observer_state(const struct observer *observer)
 {
-	return &observer->bpf->data_state->state;
+	return observer->state;
 }
 
 int observer_slot(const struct observer *observer, const char *driver)
@@ -455,7 +329,7 @@ int observer_objects(struct observer *observer, unsigned slot,
 				       const struct recov_object *object),
 		     void *ctx)
 {
-	struct walk walk = walk_begin(observer->bpf->maps.objects);
+	struct walk walk = walk_begin(&observer->objects);
 	struct recov_object_key key;
 	struct recov_object object;
 
@@ -482,7 +356,7 @@ int observer_entries(struct observer *observer, unsigned slot,
 				      const struct recov_entry *entry),
 		     void *ctx)
 {
-	struct walk walk = walk_begin(observer->bpf->maps.entries);
+	struct walk walk = walk_begin(&observer->entries);
 	_cleanup_free_ struct recov_entry *entries = NULL;
 	struct recov_entry_key key;
 
@@ -506,7 +380,7 @@ int observer_requests(struct observer *observer, unsigned slot,
 					 const struct recov_request *request),
 		      void *ctx)
 {
-	struct walk walk = walk_begin(observer->bpf->maps.requests);
+	struct walk walk = walk_begin(&observer->requests);
 	struct recov_request_key key;
 	struct recov_request request;
 
@@ -522,8 +396,8 @@ int observer_running(struct observer *observer,
 					const struct recov_running *running),
 		     void *ctx)
 {
-	struct walk walk = walk_begin(observer->bpf->maps.running);
-	int fd = bpf_map__fd(observer->bpf->maps.running_on_cpu);
+	struct walk walk = walk_begin(&observer->running);
+	int fd = observer->running_on_cpu.fd;
 	_cleanup_free_ struct recov_running *on_cpu = NULL;
 	struct recov_running_key key;
 	struct recov_running running;
@@ -552,8 +426,7 @@ uint64_t observer_counter(struct observer *observer, enum recov_counter counter)
 	__u32 key = counter;
 	uint64_t sum = 0;
 
-	if (!values ||
-	    bpf_map_lookup_elem(bpf_map__fd(observer->bpf->maps.counters), &key, values) < 0)
+	if (!values || bpf_map_lookup_elem(observer->counters.fd, &key, values) < 0)
 		return 0;
 	for (int i = 0; i < observer->n_cpus; i++)
 		sum += values[i];
@@ -564,7 +437,7 @@ void observer_symbol(struct observer *observer, uint64_t address, char symbol[RE
 {
 	struct recov_symbol_call call = {.address = address};
 
-	if (run(observer->bpf->progs.symbolize, &call, sizeof(call)) < 0)
+	if (run(observer->symbolize, &call, sizeof(call)) < 0)
 		call.symbol[0] = '\0';
 	call.symbol[sizeof(call.symbol) - 1] = '\0';
 	strcpy(symbol, call.symbol);

@@ -1,39 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The BPF programs: loads them, tells them which drivers to watch, and hands on what they send.
- *
- * Loading and attaching takes some seconds, during which the caller waits; so it happens when the
- * first driver is to be watched. A driver may be watched before it is loaded. Nothing here holds a
- * reference on a driver.
+ * What the BPF programs know: tells them which drivers to watch, hands on what they send, and reads
+ * their maps. The programs are loaded, or were by an earlier daemon. A driver may be watched before
+ * it is loaded. Nothing here holds a reference on a driver.
  */
 #ifndef RECOVERD_OBSERVER_H
 #define RECOVERD_OBSERVER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "../include/recov_observe.h"
-#include "../replug/replug.h"
 
 struct observer;
 
-/* What costs too much to be on always. */
-enum observer_extra {
-	OBSERVER_MEMORY = 1 << 0,   /* slab memory */
-	OBSERVER_DMA_MAPS = 1 << 1, /* mappings of single buffers */
-	OBSERVER_PACKETS = 1 << 2,  /* polls and transmissions */
-};
-
-/* 0, or a negative errno with the sentence in err: the kernel can't (REPLUG_FAULT_UNSUPPORTED), or
- * does not permit it (REPLUG_FAULT_REFUSED). */
-int observer_new(struct observer **ret_observer, struct replug_error *err);
+/* PROGRAMS_BASE has to be loaded (programs.h). -errno. */
+int observer_new(struct observer **ret_observer);
+/* The programs go on. */
 void observer_free(struct observer *observer);
 
 /* Starts to watch a module, by its name in the kernel's spelling; the slot it got. -ENOSPC: as many
  * as can be are watched. Watching twice is watching once. */
 int observer_watch(struct observer *observer, const char *driver, unsigned *ret_slot);
 void observer_unwatch(struct observer *observer, const char *driver);
-/* Attaches these extras and detaches all others; -errno, and then as many as could be. */
-int observer_set_extras(struct observer *observer, unsigned extras);
+/* Drops what is known of a class that is not watched any more. */
+void observer_forget_class(struct observer *observer, enum recov_object_class class);
 /* Which records a driver sends: enum recov_trace_flags. */
 void observer_trace(struct observer *observer, unsigned slot, unsigned flags);
 

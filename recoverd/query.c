@@ -5,9 +5,10 @@
 #include "cleanup.h"
 #include "worker.h"
 
-#define LOOK_LIMIT_MS	 5000
-#define MATCH_LIMIT_MS	 15000
-#define HOLDERS_LIMIT_MS 20000 /* below the patience of recovctl */
+#define LOOK_LIMIT_MS	  5000
+#define MATCH_LIMIT_MS	  15000
+#define HOLDERS_LIMIT_MS  20000 /* below the patience of recovctl */
+#define PROGRAMS_LIMIT_MS 60000
 
 struct query {
 	struct manager *manager;
@@ -104,6 +105,14 @@ int query_holders(struct manager *manager, const char *driver, query_answer answ
 	struct job job = {.kind = JOB_HOLDERS, .driver = driver};
 
 	return query_new(manager, &job, HOLDERS_LIMIT_MS, answer, ctx);
+}
+
+int query_programs(struct manager *manager, unsigned group, bool load, query_answer answer,
+		   void *ctx)
+{
+	struct job job = {.kind = load ? JOB_LOAD_PROGRAMS : JOB_UNLOAD_PROGRAMS, .group = group};
+
+	return query_new(manager, &job, PROGRAMS_LIMIT_MS, answer, ctx);
 }
 
 void query_drop_all(struct manager *manager)

@@ -18,6 +18,9 @@ int query_match(struct manager *manager, const char *const *drivers, query_answe
 		void *ctx);
 /* answers: some with "holders", then one with "summary" if it came to its end. */
 int query_holders(struct manager *manager, const char *driver, query_answer answer, void *ctx);
+/* Loads or unloads a group of BPF programs (enum program_group). No answers. */
+int query_programs(struct manager *manager, unsigned group, bool load, query_answer answer,
+		   void *ctx);
 /* Every one under way is given up; answers are not called. */
 void query_drop_all(struct manager *manager);
 

@@ -110,7 +110,29 @@ note "recoverd has $rss kB resident"
 check "recoverd stays below 20 MB" test "$rss" -lt 20480
 check "unknown driver: exit 2" refused 2 'no driver nosuch is loaded' trace nosuch
 check "misspelt, from load: exit 2" refused 2 'no driver e1000x is loaded' trace e1000x --from-load
+
+# from_load DRIVER: watched so, with the objects it had at a known time.
+from_load() {
+	recovctl objects "$1" --json | jq -e '.watch.from_load'
+}
+objects_before=$(recovctl objects e1000 --json | jq -cM '[.objects[] | [.class, .object]] | sort')
+kill -KILL "$(daemon_pid)"
+ip link set "$(netdev_of e1000)" mtu 1300
+check "recoverd starts again after it was killed" start_recoverd
+check "it knows that nothing was missed" from_load e1000
+check "and the same objects" test "$(recovctl objects e1000 --json |
+	jq -cM '[.objects[] | [.class, .object]] | sort')" = "$objects_before"
+check "what was set meanwhile is known" \
+	jq -e '.requests[] | select(.kind == "net-mtu" and .data == "14050000")' \
+	<(recovctl requests e1000 --json)
+kill -USR1 "$(daemon_pid)"
+eventually 50 start_recoverd
+rmmod e1000
+modprobe e1000
+check "it goes on after a restart" from_load e1000
+check "no false leak in all that" no_leaks e1000
 check "recoverd stops at once" stop_recoverd
+check "and leaves nothing behind" test ! -e /sys/fs/bpf/recoverd
 rm /etc/recoverd/recoverd.conf
 check "recoverd starts without a driver to watch" start_recoverd
 net=$(netdev_of e1000)
