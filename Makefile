@@ -159,7 +159,7 @@ $(B)/man/%: man/%.scd
 
 # ---- BPF ----------------------------------------------------------------------------------------
 
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -D__TARGET_ARCH_x86 \
+BPF_CFLAGS := -target bpf -ffreestanding -mcpu=v3 -O2 -g -Wall -D__TARGET_ARCH_x86 \
 	-isystem /usr/include/x86_64-linux-gnu
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c Makefile

@@ -75,7 +75,7 @@ int BPF_PROG(on_timer, struct timer_list *timer)
 SEC("tp_btf/timer_expire_exit")
 int BPF_PROG(on_timer_done)
 {
-	if (state.span.size)
+	if (state.span.end)
 		cpu_entry_end(RECOV_ENTRY_TIMER);
 	return 0;
 }

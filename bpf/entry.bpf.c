@@ -141,49 +141,95 @@ __noinline int entry_end(int slot, u32 kind, s64 result)
 	return 0;
 }
 
-__noinline int request_log(struct request *request)
+__noinline int request_ask(struct request *request)
 {
 	u64 id = bpf_get_current_pid_tgid();
-	struct recov_request *log, *before;
-	struct recov_request_key key = {};
-	u32 zero = 0, size, slot;
+	struct recov_running_key task = {};
+	static const struct asking none;
+	struct asking *ask;
+	u32 size;
 
-	if (!request)
+	if (!request || request->slot < 0)
 		return 0;
-	slot = request->slot;
-	if (slot >= RECOV_WATCH_MAX)
-		return 0;
-	size = request->size;
-	key.object = request->object;
-	key.what = request->what;
-	key.kind = request->kind;
-	key.slot = slot;
-	before = bpf_map_lookup_elem(&requests, &key);
-	if (before && before->generation == watch_of(slot)->generation && request->result < 0 &&
-	    before->result >= 0) {
-		before->repeat++;
+	task.task = id;
+	task.kind = request->kind;
+	if (bpf_map_update_elem(&asking, &task, &none, BPF_ANY)) {
+		count(RECOV_COUNTER_REQUESTS_FULL);
 		return 0;
 	}
-	log = bpf_map_lookup_elem(&request_scratch, &zero);
-	if (!log)
+	ask = bpf_map_lookup_elem(&asking, &task);
+	if (!ask)
 		return 0;
-	__builtin_memset(log, 0, sizeof(*log));
-	log->seq = __sync_fetch_and_add(&state.sequence, 1) + 1;
-	log->time_ns = bpf_ktime_get_ns();
-	log->result = request->result;
-	log->generation = watch_of(slot)->generation;
-	log->pid = id >> 32;
-	log->size = size;
-	log->repeat = before ? before->repeat + 1 : 1;
-	bpf_get_current_comm(log->comm, sizeof(log->comm));
-	label_of_device(log->device, request->device);
+	ask->key.object = request->object;
+	ask->key.what = request->what;
+	ask->key.kind = request->kind;
+	ask->key.slot = request->slot;
+	size = request->size;
+	ask->request.size = size;
+	ask->request.pid = id >> 32;
+	bpf_get_current_comm(ask->request.comm, sizeof(ask->request.comm));
+	label_of_device(ask->request.device, request->device);
 	if (size > RECOV_REQUEST_DATA)
 		size = RECOV_REQUEST_DATA;
 	if (size && request->user)
-		bpf_probe_read_user(log->data, size, request->data);
+		bpf_probe_read_user(ask->request.data, size, request->data);
 	else if (size)
-		bpf_probe_read_kernel(log->data, size, request->data);
-	if (bpf_map_update_elem(&requests, &key, log, BPF_ANY))
-		count(RECOV_COUNTER_REQUESTS_FULL);
+		bpf_probe_read_kernel(ask->request.data, size, request->data);
+	return 0;
+}
+
+__noinline int request_done(u32 kind, s64 result)
+{
+	struct recov_running_key task = {.kind = kind};
+	struct recov_request *before;
+	struct asking *ask;
+	u32 slot;
+
+	task.task = bpf_get_current_pid_tgid();
+	ask = bpf_map_lookup_elem(&asking, &task);
+	if (!ask)
+		return 0;
+	slot = ask->key.slot;
+	before = bpf_map_lookup_elem(&requests, &ask->key);
+	if (before && result < 0 && before->result >= 0) {
+		before->repeat++;
+	} else {
+		ask->request.seq = __sync_fetch_and_add(&state.sequence, 1) + 1;
+		ask->request.time_ns = bpf_ktime_get_ns();
+		ask->request.result = result;
+		ask->request.generation = watch_of(slot)->generation;
+		ask->request.repeat = before ? before->repeat + 1 : 1;
+		if (bpf_map_update_elem(&requests, &ask->key, &ask->request, BPF_ANY))
+			count(RECOV_COUNTER_REQUESTS_FULL);
+	}
+	bpf_map_delete_elem(&asking, &task);
+	return 0;
+}
+
+__noinline int request_log(struct request *request)
+{
+	if (!request)
+		return 0;
+	request_ask(request);
+	return request_done(request->kind, request->result);
+}
+
+struct forgotten {
+	u64 object;
+};
+
+static long forget_request(void *map, struct recov_request_key *key, struct recov_request *request,
+			   struct forgotten *forgotten)
+{
+	if (key->object == forgotten->object)
+		bpf_map_delete_elem(&requests, key);
+	return 0;
+}
+
+__noinline int requests_forget(u64 *object)
+{
+	struct forgotten forgotten = {.object = object ? *object : 0};
+
+	bpf_for_each_map_elem(&requests, forget_request, &forgotten, 0);
 	return 0;
 }

@@ -51,7 +51,16 @@ struct request {
 	struct device *device;
 };
 
-/* What was asked last counts; a request that failed does not replace one that worked. */
+/*
+ * The request log. What was asked last counts; a request that failed does not replace one that
+ * worked. Data that the answer may overwrite is taken before: request_ask(), and request_done() of
+ * the same kind by the same task.
+ */
+int request_ask(struct request *request);
+int request_done(u32 kind, s64 result);
 int request_log(struct request *request);
+
+/* What was set in an object that goes. Walks the whole log: for rare things. */
+int requests_forget(u64 *object);
 
 #endif /* ENTRY_H */

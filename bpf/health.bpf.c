@@ -9,7 +9,7 @@ static __always_inline void tell(void *ctx, u16 type, u64 address, u64 detail)
 	struct recov_record *record;
 	u64 site = address;
 
-	if (!state.span.size)
+	if (!state.span.end)
 		return;
 	if (slot < 0) {
 		site = site_on_stack(ctx, -1);

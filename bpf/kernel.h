@@ -164,6 +164,11 @@ struct gendisk {
 	const void *fops;
 };
 
+struct block_device {
+	struct gendisk *bd_disk;
+	struct device bd_device;
+};
+
 struct blk_mq_tag_set {
 	const void *ops;
 	unsigned int nr_hw_queues;

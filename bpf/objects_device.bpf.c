@@ -155,7 +155,7 @@ int BPF_PROG(on_ioremap, u64 start, unsigned long size, int mode, void *caller, 
 	u64 site = (u64)caller;
 	int slot;
 
-	if (is_error(ret) || !state.span.size)
+	if (is_error(ret) || !state.span.end)
 		return 0;
 	if (site - (u64)&pci_iomap_range < IOMAP_LEN || site - (u64)&pci_iomap_wc_range < IOMAP_LEN)
 		site = site_on_stack(ctx, -1);

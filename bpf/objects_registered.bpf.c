@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What drivers register with the rest of the kernel: network, character and block devices, classes,
  * entries in proc, debugfs and sysfs, and what devres will give back for them. */
-#include "object.h"
+#include "entry.h"
 
 /* ---- network ---- */
 
@@ -231,6 +231,8 @@ int BPF_PROG(on_device_del, struct device *device)
 {
 	struct recov_object_key key = {.object = (u64)device, .class = RECOV_OBJECT_DEVICE};
 
+	if (slot_of_device(device) >= 0)
+		requests_forget(&key.object);
 	/* Its attribute groups go with it. */
 	if (bpf_map_lookup_elem(&objects, &key))
 		give_back_children(&key.object);
@@ -300,7 +302,7 @@ int BPF_PROG(on_proc_register, void *folder, struct proc_dir_entry *entry,
 	u64 site;
 	int slot;
 
-	if (is_error(ret) || !state.span.size)
+	if (is_error(ret) || !state.span.end)
 		return 0;
 	site = site_on_stack(ctx, -1);
 	slot = slot_of_code(site);
@@ -356,7 +358,7 @@ static __always_inline void take_debugfs(void *ctx, u64 site, struct dentry *den
 	struct path path = {.at = dentry};
 	int slot = slot_of_code(site);
 
-	if (is_error(dentry) || !state.span.size)
+	if (is_error(dentry) || !state.span.end)
 		return;
 	if (is_below_known(&path))
 		return;
@@ -422,15 +424,51 @@ int BPF_PROG(on_sysfs_remove, struct kobject *kobj, struct attribute_group *grou
 
 /* ---- block ---- */
 
+/* Kernels differ in how many arguments these have. */
+static __always_inline int take_disk(void *ctx)
+{
+	u64 disk = 0, caller = caller_of(ctx, bpf_get_func_arg_cnt(ctx) & 7);
+	int slot = slot_of_code(caller);
+
+	if (slot < 0 || bpf_get_func_ret(ctx, &disk) || is_error((void *)disk))
+		return 0;
+	take(&(struct taking){.slot = slot,
+			      .class = RECOV_OBJECT_DISK,
+			      .object = disk,
+			      .size = 1,
+			      .site = caller});
+	return 0;
+}
+
+SEC("fexit/__blk_mq_alloc_disk")
+int BPF_PROG(on_alloc_mq_disk)
+{
+	return take_disk(ctx);
+}
+
+SEC("fexit/__blk_alloc_disk")
+int BPF_PROG(on_alloc_disk)
+{
+	return take_disk(ctx);
+}
+
+/* It has its name now; and its driver may have got it from somebody else. */
 SEC("fexit/device_add_disk")
 int BPF_PROG(on_add_disk, struct device *parent, struct gendisk *disk, void *groups, int ret)
 {
+	struct recov_object_key key = {.object = (u64)disk, .class = RECOV_OBJECT_DISK};
 	int slot = slot_of_address((u64)BPF_CORE_READ(disk, fops));
+	struct recov_object *known = bpf_map_lookup_elem(&objects, &key);
 
 	if (slot < 0)
 		slot = slot_of_device(parent);
 	if (slot < 0 || ret)
 		return 0;
+	if (known) {
+		bpf_probe_read_kernel_str(known->name, sizeof(known->name), disk->disk_name);
+		label_of_device(known->device, parent);
+		return 0;
+	}
 	take(&(struct taking){.slot = slot,
 			      .class = RECOV_OBJECT_DISK,
 			      .object = (u64)disk,
@@ -441,10 +479,13 @@ int BPF_PROG(on_add_disk, struct device *parent, struct gendisk *disk, void *gro
 	return 0;
 }
 
-SEC("fentry/del_gendisk")
-int BPF_PROG(on_del_disk, struct gendisk *disk)
+SEC("fentry/disk_release")
+int BPF_PROG(on_disk_release, struct device *device)
 {
-	give_back(RECOV_OBJECT_DISK, (u64)disk, 0, 0, false);
+	struct block_device *whole =
+		(void *)device - bpf_core_field_offset(struct block_device, bd_device);
+
+	give_back(RECOV_OBJECT_DISK, (u64)BPF_CORE_READ(whole, bd_disk), 0, 0, false);
 	return 0;
 }
 

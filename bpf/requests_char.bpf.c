@@ -14,7 +14,7 @@ static __always_inline int slot_of_file(struct file *file)
 SEC("fentry/chrdev_open")
 int BPF_PROG(on_open)
 {
-	if (state.span.size)
+	if (state.span.end)
 		entry_begin(RECOV_WATCH_MAX, RECOV_ENTRY_OPEN, 0, 0);
 	return 0;
 }
@@ -24,7 +24,7 @@ int BPF_PROG(on_opened, void *inode, struct file *file, int ret)
 {
 	int slot = slot_of_file(file);
 
-	if (!state.span.size)
+	if (!state.span.end)
 		return 0;
 	entry_end(slot < 0 ? RECOV_WATCH_MAX : slot, RECOV_ENTRY_OPEN, ret);
 	request_log(&(struct request){
@@ -32,44 +32,36 @@ int BPF_PROG(on_opened, void *inode, struct file *file, int ret)
 	return 0;
 }
 
+/* A number, or where the size in the command says so, what it points to. */
 SEC("fentry/vfs_ioctl")
-int BPF_PROG(on_ioctl, struct file *file)
+int BPF_PROG(on_ioctl, struct file *file, unsigned int command, unsigned long argument)
 {
-	entry_begin(slot_of_file(file), RECOV_ENTRY_IOCTL, 0, 0);
+	bool pointer = IOC_WRITE(command) && IOC_SIZE(command);
+	int slot = slot_of_file(file);
+
+	if (slot < 0)
+		return 0;
+	request_ask(&(struct request){.slot = slot,
+				      .kind = RECOV_ENTRY_IOCTL,
+				      .object = (u64)file,
+				      .what = command,
+				      .data = pointer ? (void *)argument : &argument,
+				      .size = pointer ? IOC_SIZE(command) : sizeof(argument),
+				      .user = pointer});
+	entry_begin(slot, RECOV_ENTRY_IOCTL, 0, 0);
 	return 0;
 }
 
-/* A number, or where the size in the command says so, what it points to. */
 SEC("fexit/vfs_ioctl")
 int BPF_PROG(on_ioctl_done, struct file *file, unsigned int command, unsigned long argument,
 	     long ret)
 {
 	int slot = slot_of_file(file);
-	bool pointer = IOC_WRITE(command) && IOC_SIZE(command);
 
 	if (slot < 0)
 		return 0;
 	entry_end(slot, RECOV_ENTRY_IOCTL, ret);
-	request_log(&(struct request){.slot = slot,
-				      .kind = RECOV_ENTRY_IOCTL,
-				      .object = (u64)file,
-				      .what = command,
-				      .result = ret,
-				      .data = pointer ? (void *)argument : &argument,
-				      .size = pointer ? IOC_SIZE(command) : sizeof(argument),
-				      .user = pointer});
-	return 0;
-}
-
-struct closed {
-	u64 file;
-};
-
-static long drop_request(void *map, struct recov_request_key *key, struct recov_request *request,
-			 struct closed *closed)
-{
-	if (key->object == closed->file)
-		bpf_map_delete_elem(&requests, key);
+	request_done(RECOV_ENTRY_IOCTL, ret);
 	return 0;
 }
 
@@ -77,12 +69,12 @@ static long drop_request(void *map, struct recov_request_key *key, struct recov_
 SEC("fentry/__fput")
 int BPF_PROG(on_close, struct file *file)
 {
-	struct closed closed = {.file = (u64)file};
 	int slot = slot_of_file(file);
+	u64 object = (u64)file;
 
 	if (slot < 0)
 		return 0;
-	bpf_for_each_map_elem(&requests, drop_request, &closed, 0);
+	requests_forget(&object);
 	entry_begin(slot, RECOV_ENTRY_RELEASE, 0, 0);
 	return 0;
 }
@@ -90,7 +82,7 @@ int BPF_PROG(on_close, struct file *file)
 SEC("fexit/__fput")
 int BPF_PROG(on_closed, struct file *file)
 {
-	if (state.span.size)
+	if (state.span.end)
 		entry_end(-1, RECOV_ENTRY_RELEASE, 0);
 	return 0;
 }

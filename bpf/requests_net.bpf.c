@@ -2,6 +2,10 @@
 /* What is asked of network drivers, at the network core's dispatch points. */
 #include "entry.h"
 
+#include <linux/ethtool.h>
+#include <linux/ethtool_netlink.h>
+#include <linux/sockios.h>
+
 #define ETHTOOL_HEADER	   1 /* first attribute of all ethtool messages, with two of these */
 #define ETHTOOL_DEV_INDEX  1
 #define ETHTOOL_DEV_NAME   2
@@ -220,28 +224,114 @@ static __always_inline struct net_device *find_netdev(struct wanted *wanted)
 	return wanted->found && slot_of_netdev(wanted->found) >= 0 ? wanted->found : NULL;
 }
 
-SEC("fexit/dev_ethtool")
-int BPF_PROG(on_ethtool, struct net *net, const char *ifr, const void *argument, int ret)
+/* Commands that set a state. What acts once (a reset, a flash, a test) is none. */
+static __always_inline bool sets_state(u32 command)
+{
+	switch (command) {
+	case ETHTOOL_SSET:
+	case ETHTOOL_SWOL:
+	case ETHTOOL_SMSGLVL:
+	case ETHTOOL_SCOALESCE:
+	case ETHTOOL_SRINGPARAM:
+	case ETHTOOL_SPAUSEPARAM:
+	case ETHTOOL_SRXCSUM:
+	case ETHTOOL_STXCSUM:
+	case ETHTOOL_SSG:
+	case ETHTOOL_STSO:
+	case ETHTOOL_SUFO:
+	case ETHTOOL_SGSO:
+	case ETHTOOL_SFLAGS:
+	case ETHTOOL_SPFLAGS:
+	case ETHTOOL_SRXFH:
+	case ETHTOOL_SGRO:
+	case ETHTOOL_SRXCLSRLDEL:
+	case ETHTOOL_SRXCLSRLINS:
+	case ETHTOOL_SRXNTUPLE:
+	case ETHTOOL_SRXFHINDIR:
+	case ETHTOOL_SFEATURES:
+	case ETHTOOL_SCHANNELS:
+	case ETHTOOL_SEEE:
+	case ETHTOOL_SRSSH:
+	case ETHTOOL_STUNABLE:
+	case ETHTOOL_SLINKSETTINGS:
+	case ETHTOOL_PHY_STUNABLE:
+	case ETHTOOL_SFECPARAM:
+		return true;
+	}
+	return false;
+}
+
+/* Of these a second number says what is set. */
+static __always_inline bool is_numbered(u32 command)
+{
+	return command == ETHTOOL_SRXFH || command == ETHTOOL_STUNABLE ||
+	       command == ETHTOOL_PHY_STUNABLE;
+}
+
+/* The same of messages; the last two are younger than the headers (6.3, 6.4). */
+static __always_inline bool message_sets_state(u32 command)
+{
+	switch (command) {
+	case ETHTOOL_MSG_LINKINFO_SET:
+	case ETHTOOL_MSG_LINKMODES_SET:
+	case ETHTOOL_MSG_DEBUG_SET:
+	case ETHTOOL_MSG_WOL_SET:
+	case ETHTOOL_MSG_FEATURES_SET:
+	case ETHTOOL_MSG_PRIVFLAGS_SET:
+	case ETHTOOL_MSG_RINGS_SET:
+	case ETHTOOL_MSG_CHANNELS_SET:
+	case ETHTOOL_MSG_COALESCE_SET:
+	case ETHTOOL_MSG_PAUSE_SET:
+	case ETHTOOL_MSG_EEE_SET:
+	case ETHTOOL_MSG_FEC_SET:
+	case ETHTOOL_MSG_MODULE_SET:
+	case ETHTOOL_MSG_PSE_SET:
+	case 40: /* PLCA */
+	case 43: /* MAC merge */
+		return true;
+	}
+	return false;
+}
+
+/* What is set, before the answer overwrites it: the command, and above it the number of what. */
+SEC("fentry/dev_ethtool")
+int BPF_PROG(on_ethtool, struct net *net, const char *ifr, const void *argument)
 {
 	struct wanted wanted = {.net = net};
+	u32 command[2] = {};
 	struct net_device *dev;
-	u32 command = 0;
 
-	if (!state.span.size || bpf_probe_read_user(&command, sizeof(command), argument))
+	if (!state.span.end || bpf_probe_read_user(command, sizeof(command), argument) ||
+	    !sets_state(command[0]))
 		return 0;
 	bpf_probe_read_kernel_str(wanted.name, sizeof(wanted.name), ifr);
 	dev = find_netdev(&wanted);
-	if (dev)
-		request_log(&(struct request){.slot = slot_of_netdev(dev),
-					      .kind = RECOV_ENTRY_NET_ETHTOOL,
-					      .object = (u64)dev,
-					      .what = command,
-					      .result = ret,
-					      .data = argument,
-					      .size = RECOV_REQUEST_DATA,
-					      .user = true,
-					      .device = parent_of_netdev(dev)});
+	if (!dev)
+		return 0;
+	request_ask(&(struct request){
+		.slot = slot_of_netdev(dev),
+		.kind = RECOV_ENTRY_NET_ETHTOOL,
+		.object = (u64)dev,
+		.what = is_numbered(command[0]) ? (u64)command[1] << 32 | command[0] : command[0],
+		.data = argument,
+		.size = RECOV_REQUEST_DATA,
+		.user = true,
+		.device = parent_of_netdev(dev)});
 	return 0;
+}
+
+SEC("fexit/dev_ethtool")
+int BPF_PROG(on_ethtool_done, struct net *net, const char *ifr, const void *argument, int ret)
+{
+	if (state.span.end)
+		request_done(RECOV_ENTRY_NET_ETHTOOL, ret);
+	return 0;
+}
+
+/* The other ioctls of network devices that only ask. */
+static __always_inline bool just_asks(u32 command)
+{
+	return command == SIOCGMIIPHY || command == SIOCGMIIREG || command == SIOCGHWTSTAMP;
 }
 
 SEC("fexit/dev_ifsioc")
@@ -251,7 +341,7 @@ int BPF_PROG(on_net_ioctl, struct net *net, const char *ifr, void *data, unsigne
 	struct wanted wanted = {.net = net};
 	struct net_device *dev;
 
-	if (!state.span.size)
+	if (!state.span.end || just_asks(command))
 		return 0;
 	bpf_probe_read_kernel_str(wanted.name, sizeof(wanted.name), ifr);
 	dev = find_netdev(&wanted);
@@ -303,7 +393,7 @@ struct message {
 	u16 reserved;
 };
 
-/* A message as it came: sent again it sets the same. `what` is its command, above the ioctls'. */
+/* A message as it came: sent again it sets the same. `what` is its command, above all ioctls'. */
 SEC("fexit/genl_rcv_msg")
 int BPF_PROG(on_genl, struct sk_buff *skb, const char *nlh, void *extack, int ret)
 {
@@ -312,10 +402,10 @@ int BPF_PROG(on_genl, struct sk_buff *skb, const char *nlh, void *extack, int re
 	struct message message = {};
 	struct net_device *dev;
 
-	if (!state.span.size)
+	if (!state.span.end)
 		return 0;
 	bpf_probe_read_kernel(&message, sizeof(message), nlh);
-	if (message.type != BPF_CORE_READ(family, id))
+	if (message.type != BPF_CORE_READ(family, id) || !message_sets_state(message.command))
 		return 0;
 	wanted.net = BPF_CORE_READ(skb, sk, __sk_common.skc_net.net);
 	read_header(nlh, &wanted);
@@ -324,10 +414,21 @@ int BPF_PROG(on_genl, struct sk_buff *skb, const char *nlh, void *extack, int re
 		request_log(&(struct request){.slot = slot_of_netdev(dev),
 					      .kind = RECOV_ENTRY_NET_ETHTOOL,
 					      .object = (u64)dev,
-					      .what = 1UL << 32 | message.command,
+					      .what = 1UL << 63 | message.command,
 					      .result = ret,
 					      .data = nlh,
 					      .size = message.len,
 					      .device = parent_of_netdev(dev)});
+	return 0;
+}
+
+/* Not free_netdev(): a swap keeps the device while its driver thinks that it is gone. */
+SEC("fentry/netdev_release")
+int BPF_PROG(on_netdev_release, struct device *device)
+{
+	u64 dev = (u64)device - bpf_core_field_offset(struct net_device, dev);
+
+	if (state.span.end)
+		requests_forget(&dev);
 	return 0;
 }

@@ -21,11 +21,16 @@ static __always_inline bool is_in(const struct recov_range *range, u64 address)
 	return address - range->base < range->size;
 }
 
+static __always_inline bool is_in_span(u64 address)
+{
+	return address >= state.span.base && address < state.span.end;
+}
+
 __noinline int find_code(u64 *number)
 {
 	u64 address = value_of(number);
 
-	if (address - state.span.base >= state.span.size)
+	if (!is_in_span(address))
 		return -1;
 	for (int i = 0; i < RECOV_WATCH_MAX; i++)
 		if (is_in(&state.watch[i].text, address) || is_in(&state.watch[i].init, address))
@@ -37,7 +42,7 @@ __noinline int find_address(u64 *number)
 {
 	u64 address = value_of(number);
 
-	if (address - state.span.base >= state.span.size)
+	if (!is_in_span(address))
 		return -1;
 	for (int i = 0; i < RECOV_WATCH_MAX; i++)
 		if (is_in(&state.watch[i].text, address) || is_in(&state.watch[i].init, address) ||
@@ -92,36 +97,49 @@ static __always_inline bool is_named(const char *a, const union name *b)
 	return true;
 }
 
-static __always_inline void grow(struct recov_range *span, const struct recov_range *range)
+#define RACES_MAX 8 /* lost in a row; then the span is too small until the next update */
+
+/* Other CPUs may do the same now, and look at it always. */
+static __always_inline void grow(const struct recov_range *range)
 {
-	u64 end = span->base + span->size, range_end = range->base + range->size;
+	u64 end = range->base + range->size, seen;
 
 	if (!range->size)
 		return;
-	if (!span->size) {
-		*span = *range;
-		return;
+	for (int i = 0; i < RACES_MAX; i++) {
+		seen = state.span.base;
+		if (seen <= range->base ||
+		    __sync_val_compare_and_swap(&state.span.base, seen, range->base) == seen)
+			break;
 	}
-	if (range_end > end)
-		end = range_end;
-	if (range->base < span->base)
-		span->base = range->base;
-	span->size = end - span->base;
+	for (int i = 0; i < RACES_MAX; i++) {
+		seen = state.span.end;
+		if (seen >= end || __sync_val_compare_and_swap(&state.span.end, seen, end) == seen)
+			break;
+	}
 }
 
 __noinline int update_span(void)
 {
-	struct recov_range span = {};
+	bool any = false;
 
+	for (int i = 0; i < RECOV_WATCH_MAX; i++)
+		any |= state.watch[i].state == RECOV_WATCH_LOADED;
+	if (!any) {
+		state.span.end = 0;
+		state.span.base = -1;
+	}
+	/* It never shrinks while one is loaded; what is loaded just now is here already. */
 	for (int i = 0; i < RECOV_WATCH_MAX; i++) {
 		struct recov_watch *watch = &state.watch[i];
 
-		grow(&span, &watch->text);
-		grow(&span, &watch->init);
+		if (!watch->text.size)
+			continue;
+		grow(&watch->text);
+		grow(&watch->init);
 		for (int k = 0; k < RECOV_DATA_RANGES; k++)
-			grow(&span, &watch->data[k]);
+			grow(&watch->data[k]);
 	}
-	state.span = span;
 	return 0;
 }
 
@@ -139,9 +157,9 @@ static __always_inline void found_loaded(struct recov_watch *watch, struct modul
 	watch->generation++;
 	watch->loaded_ns = bpf_ktime_get_ns();
 	watch->flags = flags;
+	watch->state = RECOV_WATCH_LOADED;
 	module_ranges(module, watch);
 	watch->module = (u64)module;
-	watch->state = RECOV_WATCH_LOADED;
 	update_span();
 }
 

@@ -11,6 +11,7 @@
 #define ENTRIES_MAX  2048
 #define RUNNING_MAX  1024
 #define REQUESTS_MAX 1024
+#define ASKING_MAX   256
 #define RING_SIZE    (1024 * 1024)
 
 /* Defined by watch.bpf.c alone; the others have the same declarations as extern. */
@@ -38,7 +39,13 @@ DECLARE_MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, u32, u64, RECOV_COUNTERS);
 
 DECLARE_MAP(running_on_cpu, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct recov_running,
 	    RECOV_ENTRY_KIND_COUNT);
-DECLARE_MAP(request_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct recov_request, 1);
+/* Requests that have not been answered. */
+struct asking {
+	struct recov_request_key key;
+	struct recov_request request;
+};
+
+DECLARE_MAP(asking, BPF_MAP_TYPE_HASH, struct recov_running_key, struct asking, ASKING_MAX);
 
 GLOBAL struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

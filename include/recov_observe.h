@@ -125,6 +125,10 @@ struct recov_range {
 	__u64 base, size;
 };
 
+struct recov_span {
+	__u64 base, end; /* end 0: nothing is loaded that is watched */
+};
+
 /* A driver that is watched. Slot and generation together name one life of it. */
 struct recov_watch {
 	char name[RECOV_MODULE_LEN];
@@ -142,7 +146,7 @@ struct recov_watch {
  * their span are written by the programs alone, `trace` and `traced` by the daemon. */
 struct recov_state {
 	struct recov_watch watch[RECOV_WATCH_MAX]; /* by slot */
-	struct recov_range span;		   /* has all ranges of all watches in it */
+	struct recov_span span;			   /* has all ranges of all watches in it */
 	__u64 sequence;				   /* of the request that was logged last */
 	__u32 trace;				   /* enum recov_trace_flags */
 	__u32 traced;				   /* slots whose records are wanted, a bit each */
@@ -258,7 +262,6 @@ enum recov_record_type {
 enum recov_trace_flags {
 	RECOV_TRACE_OBJECTS = 1 << 0,
 	RECOV_TRACE_ENTRIES = 1 << 1,
-	RECOV_TRACE_PACKETS = 1 << 2, /* count transmissions, too */
 };
 
 struct recov_record {

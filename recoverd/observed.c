@@ -113,13 +113,12 @@ static void list_request(void *ctx, const struct recov_request_key *key,
 	struct listing *listing = ctx;
 	char comm[RECOV_COMM_LEN + 1] = {};
 
-	if (request->generation != listing->generation)
-		return;
 	memcpy(comm, request->comm, RECOV_COMM_LEN);
 	json_array_append_new(
 		listing->list,
-		json_pack("{s:I, s:s, s:o, s:o, s:o, s:I, s:o, s:i, s:i, s:i, s:o, s:I}", "order",
-			  (json_int_t)request->seq, "kind", observer_kind_name(key->kind), "object",
+		json_pack("{s:I, s:i, s:s, s:o, s:o, s:o, s:I, s:o, s:i, s:i, s:i, s:o, s:I}",
+			  "order", (json_int_t)request->seq, "load", (int)request->generation,
+			  "kind", observer_kind_name(key->kind), "object",
 			  address_json(key->object), "what", address_json(key->what), "device",
 			  label_json(request->device), "result", (json_int_t)request->result,
 			  "data", data_json(request), "size", (int)request->size, "times",

@@ -127,6 +127,9 @@ leak sysfs sysfs
 leak pci-regions pci-regions
 leak pci-enable pci-enable
 leak irq-vectors irq-vectors
+leak module module-reference
+leak disk disk
+leak netdev-registered netdev
 
 make_mistake warn
 check "a warning in the driver is reported" eventually 30 reported warning leaky_

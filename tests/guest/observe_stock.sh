@@ -95,7 +95,14 @@ check "its objects are known" eventually 50 \
 check "what was set is known" \
 	jq -e '.requests[] | select(.kind == "net-mtu" and .data == "78050000")' \
 	<(recovctl requests e1000 --json)
+ethtool -A "$(netdev_of e1000)" rx off tx off autoneg off || true
+ethtool "$(netdev_of e1000)" >/dev/null
+ethtool_requests() {
+	recovctl requests e1000 --json | jq -cM '[.requests[] | select(.kind == "net-ethtool") | .what]'
+}
+check "of ethtool only what sets a state" test "$(ethtool_requests)" = '["0x8000000000000016"]'
 check "a swap of a watched driver works" replug swap e1000
+check "what was set is known after it" test "$(ethtool_requests)" = '["0x8000000000000016"]'
 check "the swap leaks nothing" no_leaks e1000
 check "the new copy is watched from its first instruction" \
 	test "$(recovctl objects e1000 --json | jq '.watch.from_load')" = true
