@@ -13,31 +13,32 @@
 WARM_UP=30
 driver=$1 peer_driver=$2 mode=$3 amount=$4
 
-# caches FILE: what slab objects take without what the kernel would give back, the least of five
-# looks: lines of CACHE KILOBYTES, and their sum as "total". Pages are no measure: how full they are
-# is another matter each time; their sum is told as "pages".
+# caches FILE: what slab objects take without what the kernel would give back: lines of CACHE
+# KILOBYTES, and their sum as "total". The kernel counts all of the slab that a CPU allocates from
+# as in use, so what else goes on adds to a look: of each cache counts the least of some. Pages are
+# no measure: how full they are is another matter each time; their sum is told as "pages".
+LOOKS=10
 caches() {
-	local cache least='' now
-	for _ in 1 2 3 4 5; do
+	local cache
+	for ((look = 0; look < LOOKS; look++)); do
 		echo 3 >/proc/sys/vm/drop_caches
 		for cache in /sys/kernel/slab/*/shrink; do
 			echo 1 >"$cache" 2>/dev/null || true
 		done
 		sleep 0.5
-		awk 'NR > 2 { kb = $2 * $4 / 1024; sum += kb; printf "%s %.1f\n", $1, kb }
-			END { printf "total %.0f\n", sum }' /proc/slabinfo | sort >"$1.now"
-		awk '/^Slab:/ { print "pages", $2 }' /proc/meminfo >>"$1.now"
-		now=$(sed -n 's/^total //p' "$1.now")
-		if [[ ! $least ]] || ((now < least)); then
-			least=$now
-			mv "$1.now" "$1"
-		fi
-	done
+		awk 'NR > 2 { print $1, $2 * $4 / 1024 }' /proc/slabinfo
+	done | awk '!($1 in least) || $2 < least[$1] { least[$1] = $2 }
+		END {
+			for (cache in least) { sum += least[cache]; printf "%s %.1f\n", cache, least[cache] }
+			printf "total %.0f\n", sum
+		}' | sort >"$1"
+	awk '/^Slab:/ { print "pages", $2 }' /proc/meminfo >"$1.pages"
 }
 
-# growth NAME: of a line of what caches() has written, in kB.
+# growth NAME [SUFFIX]: of a line of what caches() has written, in kB.
 growth() {
-	echo $(($(sed -n "s/^$1 //p" "$RESULTS/after") - $(sed -n "s/^$1 //p" "$RESULTS/before")))
+	echo $(($(sed -n "s/^$1 //p" "$RESULTS/after${2:-}") -
+		$(sed -n "s/^$1 //p" "$RESULTS/before${2:-}")))
 }
 
 swap_once() {
@@ -77,11 +78,11 @@ status=0
 flows_stop || status=$?
 show "$RESULTS/flows"
 caches "$RESULTS/after"
-note "caches that grew, in kB:$(join <(grep -v '^pages' "$RESULTS/before") "$RESULTS/after" |
-	awk '$3 - $2 >= 2 { printf " %s %.1f", $1, $3 - $2 }')"
+note "caches that grew, in kB:$(join "$RESULTS/before" "$RESULTS/after" |
+	awk '$3 - $2 >= 1 { printf " %s %.1f", $1, $3 - $2 }')"
 printf '%s\n' "${pauses[@]}" | sort -n >"$RESULTS/pauses"
 jq -cMn --arg driver "$driver" --arg mode "$mode" --argjson seconds "$seconds" \
-	--argjson swaps "${#pauses[@]}" --argjson growth_kb "$(growth total)" --argjson pages_kb "$(growth pages)" \
+	--argjson swaps "${#pauses[@]}" --argjson growth_kb "$(growth total)" --argjson pages_kb "$(growth pages .pages)" \
 	--argjson flows_status "$status" \
 	--slurpfile pauses <(grep . "$RESULTS/pauses" || true) \
 	'{$driver, $mode, $seconds, $swaps, $growth_kb, $pages_kb, $flows_status,
