@@ -66,9 +66,11 @@ begin=$(now_ms)
 if [[ $mode == swaps ]]; then
 	for ((i = 1; i <= amount; i++)); do
 		swap_once "$i"
-		flows_alive || die "the flows ended after swap $i"
+		flows_alive || die "the flows ended after swap $i: $(<"$RESULTS/flows")"
 		((i % 25)) || note "$i swaps, the last took ${pauses[-1]} ms"
-		sleep 0.3
+		# A peer whose segments were lost waits up to as long again before it sends the next
+		# one; it must not meet swap after swap.
+		sleep "$(jq -n "${pauses[-1]} / 1000 + 0.3")"
 	done
 else
 	sleep "$amount"
