@@ -41,7 +41,7 @@ static __always_inline void entry_tell(const struct recov_running *run, u32 kind
 {
 	struct recov_record *record;
 
-	if (!is_traced(run->slot, RECOV_TRACE_ENTRIES))
+	if (!is_traced(run->slot))
 		return;
 	record = record_begin(RECOV_RECORD_ENTRY, run->slot);
 	if (!record)
@@ -51,7 +51,7 @@ static __always_inline void entry_tell(const struct recov_running *run, u32 kind
 	record->detail = ns;
 	record->result = result;
 	__builtin_memcpy(record->object.device, run->device, sizeof(run->device));
-	record_end(record);
+	record_end_quietly(record);
 }
 
 __noinline int enter_on_cpu(struct entering *entering)

@@ -40,7 +40,7 @@ __noinline int take(struct taking *taking)
 		watch_of(slot)->flags &= ~RECOV_WATCH_FROM_LOAD; /* not all is known any more */
 	}
 	bpf_map_delete_elem(&freed, &key);
-	if (is_traced(slot, RECOV_TRACE_OBJECTS))
+	if (is_traced(slot))
 		tell_object(RECOV_RECORD_TAKEN, slot, &key, &object, object.site, 0);
 	return 0;
 }
@@ -90,7 +90,7 @@ __noinline int give(struct giving *giving)
 	by = slot_of_code(caller);
 	if (by >= 0 && by != (int)gone.slot)
 		tell_object(RECOV_RECORD_BAD_FREE, by, &key, &gone, caller, gone.site);
-	if (is_traced(gone.slot, RECOV_TRACE_OBJECTS))
+	if (is_traced(gone.slot))
 		tell_object(RECOV_RECORD_GIVEN_BACK, gone.slot, &key, &gone, caller, 0);
 	gone.time_ns = bpf_ktime_get_ns();
 	gone.parent = caller;

@@ -57,14 +57,18 @@ static __always_inline void tell_object(u16 type, int slot, const struct recov_o
 	record->object = *object;
 	record->site = site;
 	record->detail = detail;
-	if (site && type != RECOV_RECORD_TAKEN && type != RECOV_RECORD_GIVEN_BACK)
+	if (type == RECOV_RECORD_TAKEN || type == RECOV_RECORD_GIVEN_BACK) {
+		record_end_quietly(record);
+		return;
+	}
+	if (site)
 		BPF_SNPRINTF(record->symbol, sizeof(record->symbol), "%pS", site);
 	record_end(record);
 }
 
-static __always_inline bool is_traced(u32 slot, u32 flag)
+static __always_inline bool is_traced(u32 slot)
 {
-	return (state.trace & flag) && (state.traced >> (slot & 31) & 1);
+	return state.traced >> (slot & 31) & 1;
 }
 
 #endif /* OBJECT_H */

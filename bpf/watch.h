@@ -209,7 +209,15 @@ static __always_inline struct recov_record *record_begin(u16 type, int slot)
 
 static __always_inline void record_end(struct recov_record *record)
 {
-	bpf_ringbuf_submit(record, 0);
+	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+}
+
+/* One of very many: whoever wants them looks now and then, and is woken when it has to be soon. */
+static __always_inline void record_end_quietly(struct recov_record *record)
+{
+	bool full = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RING_SIZE / 4;
+
+	bpf_ringbuf_submit(record, full ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 #endif /* WATCH_H */

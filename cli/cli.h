@@ -21,7 +21,7 @@ struct cli {
 	bool json, legend, color;
 	bool terminal; /* standard output is one */
 	bool check, dry_run, follow;
-	bool from_load, memory, dma_maps, packets;
+	bool from_load, memory, dma_maps, packets, events;
 	const char *to;
 	bool has_drain;
 	uint32_t drain_ms;

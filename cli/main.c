@@ -24,11 +24,12 @@ enum {
 	TAKES_MEMORY = 1 << 6,
 	TAKES_DMA_MAPS = 1 << 7,
 	TAKES_PACKETS = 1 << 8,
+	TAKES_EVENTS = 1 << 9,
 };
 
-static const char *const taken_names[] = {"--to",	   "--check",	 "--dry-run",
-					  "--drain-limit", "--follow",	 "--from-load",
-					  "--memory",	   "--dma-maps", "--packets"};
+static const char *const taken_names[] = {"--to",      "--check",     "--dry-run", "--drain-limit",
+					  "--follow",  "--from-load", "--memory",  "--dma-maps",
+					  "--packets", "--events"};
 
 static const struct verb {
 	const char *name;
@@ -45,8 +46,9 @@ static const struct verb {
 	{"replug", verb_replug, 1, 1, TAKES_TO | TAKES_CHECK | TAKES_DRY_RUN | TAKES_DRAIN,
 	 "replug DRIVER [--to IMAGE] [--check|--dry-run] [--drain-limit T]",
 	 "Take a driver out and put it, or IMAGE, back in"},
-	{"trace", verb_trace, 1, 1, TAKES_FROM_LOAD | TAKES_MEMORY | TAKES_DMA_MAPS | TAKES_PACKETS,
-	 "trace DRIVER [--from-load] [--memory] [--dma-maps] [--packets]",
+	{"trace", verb_trace, 1, 1,
+	 TAKES_FROM_LOAD | TAKES_MEMORY | TAKES_DMA_MAPS | TAKES_PACKETS | TAKES_EVENTS,
+	 "trace DRIVER [--from-load] [--memory] [--dma-maps] [--packets] [--events]",
 	 "Watch what a driver does, until Ctrl-C"},
 	{"objects", verb_objects, 1, 1, 0, "objects DRIVER", "What a watched driver owns"},
 	{"requests", verb_requests, 1, 1, 0, "requests DRIVER",
@@ -66,6 +68,7 @@ static const char options_help[] =
 	"  --memory           also its slab memory\n"
 	"  --dma-maps         also its mappings of single buffers\n"
 	"  --packets          also polls and transmissions\n"
+	"  --events           each object and entry as it comes, instead of counts\n"
 	"  --follow           go on with events as they happen, until Ctrl-C\n"
 	"  --json             one JSON object (events: one a line)\n"
 	"  --no-legend        tables without their first line\n"
@@ -161,6 +164,7 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		MEMORY,
 		DMA_MAPS,
 		PACKETS,
+		EVENTS,
 		JSON,
 		NO_LEGEND,
 		COLOR,
@@ -177,6 +181,7 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		{"memory", no_argument, NULL, MEMORY},
 		{"dma-maps", no_argument, NULL, DMA_MAPS},
 		{"packets", no_argument, NULL, PACKETS},
+		{"events", no_argument, NULL, EVENTS},
 		{"json", no_argument, NULL, JSON},
 		{"no-legend", no_argument, NULL, NO_LEGEND},
 		{"color", required_argument, NULL, COLOR},
@@ -228,6 +233,10 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		case PACKETS:
 			cli->packets = true;
 			*ret_given |= TAKES_PACKETS;
+			break;
+		case EVENTS:
+			cli->events = true;
+			*ret_given |= TAKES_EVENTS;
 			break;
 		case JSON:
 			cli->json = true;

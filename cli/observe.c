@@ -149,7 +149,7 @@ static void say_snapshot(const struct cli *cli, const json_t *reply)
 	const char *class;
 	size_t i;
 
-	if (cli->terminal)
+	if (cli->terminal && !cli->events)
 		fputs("\033[H\033[2J", stdout);
 	say("%s: %s, load %" PRId64 "%s, leaks %" PRId64 "\n", text_of(reply, "driver"),
 	    is_set(watch, "loaded") ? "loaded" : "not loaded", number_of(watch, "generation"),
@@ -168,6 +168,34 @@ static void say_snapshot(const struct cli *cli, const json_t *reply)
 	fflush(stdout);
 }
 
+/* A line each: time since boot, what happened, to what, where. */
+static void say_events(const json_t *reply)
+{
+	const json_t *event;
+	char duration[32];
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "events"), i, event) {
+		int64_t ns = number_of(event, "mono_ns");
+
+		say("%5" PRId64 ".%06" PRId64 " [%" PRId64 "] %-10s ", ns / 1000000000,
+		    ns / 1000 % 1000000, number_of(event, "cpu"), text_of(event, "event"));
+		if (json_object_get(event, "kind")) {
+			duration_format((uint64_t)number_of(event, "duration_ns"), duration,
+					sizeof(duration));
+			say("%s = %" PRId64 ", %s, %s %s\n", text_of(event, "kind"),
+			    number_of(event, "result"), duration, text_of(event, "function"),
+			    text_of(event, "device"));
+		} else {
+			say("%s %s, %" PRId64 ", %s %s %s\n", text_of(event, "class"),
+			    text_of(event, "object"), number_of(event, "size"),
+			    text_of(event, "site"), text_of(event, "device"),
+			    text_of(event, "name"));
+		}
+	}
+	fflush(stdout);
+}
+
 int verb_trace(const struct cli *cli)
 {
 	_cleanup_(client_freep) struct client *client = NULL;
@@ -183,9 +211,9 @@ int verb_trace(const struct cli *cli)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	r = client_call(client, "Trace",
-			json_pack("{s:s, s:b, s:b, s:b, s:b}", "driver", cli->operands[0],
+			json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "driver", cli->operands[0],
 				  "from_load", cli->from_load, "memory", cli->memory, "dma_maps",
-				  cli->dma_maps, "packets", cli->packets),
+				  cli->dma_maps, "packets", cli->packets, "events", cli->events),
 			true);
 	while (!r && continues && !interrupted) {
 		json_auto_t *reply = NULL;
@@ -197,15 +225,21 @@ int verb_trace(const struct cli *cli)
 			continue;
 		if (cli->json)
 			say_json(reply);
+		else if (cli->events)
+			say_events(reply);
 		else if (cli->terminal)
 			say_snapshot(cli, reply);
 		json_decref(last);
 		last = json_incref(reply);
 	}
 	/* The summary is the last look; with the connection the watch ends. */
-	if (last && !cli->json && !cli->terminal)
+	if (last && !cli->json && (cli->events || !cli->terminal))
 		say_snapshot(cli, last);
-	if (last)
+	if (last) {
+		if (number_of(last, "events_lost"))
+			complain("lost: %" PRId64 " events that came too fast",
+				 number_of(last, "events_lost"));
 		say_missed(last);
+	}
 	return r;
 }

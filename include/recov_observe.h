@@ -143,13 +143,13 @@ struct recov_watch {
 };
 
 /* The part of the programs' memory that user space shares: the map state. The watches and
- * their span are written by the programs alone, `trace` and `traced` by the daemon. */
+ * their span are written by the programs alone, `traced` by the daemon. */
 struct recov_state {
 	struct recov_watch watch[RECOV_WATCH_MAX]; /* by slot */
 	struct recov_span span;			   /* has all ranges of all watches in it */
 	__u64 sequence;				   /* of the request that was logged last */
-	__u32 trace;				   /* enum recov_trace_flags */
-	__u32 traced;				   /* slots whose records are wanted, a bit each */
+	__u32 traced;				   /* slots whose every event is wanted, a bit each */
+	__u32 reserved;
 };
 
 /* Argument of the program `watch`, run by the daemon: watch a module, loaded or not, or no more. */
@@ -248,7 +248,7 @@ enum recov_record_type {
 	RECOV_RECORD_LOADED = 1, /* module is in memory, its init not yet called */
 	RECOV_RECORD_UNLOADED,	 /* its memory is about to be freed; detail: objects left */
 	RECOV_RECORD_LEAK,	 /* an object that is left when its driver is unloaded */
-	RECOV_RECORD_TAKEN,	 /* an object; only with RECOV_TRACE_OBJECTS */
+	RECOV_RECORD_TAKEN,	 /* an object; only if traced */
 	RECOV_RECORD_GIVEN_BACK,
 	RECOV_RECORD_DOUBLE_FREE,
 	RECOV_RECORD_BAD_FREE,
@@ -256,12 +256,7 @@ enum recov_record_type {
 	RECOV_RECORD_OOPS,
 	RECOV_RECORD_TX_TIMEOUT,
 	RECOV_RECORD_ATOMIC, /* may sleep where it must not */
-	RECOV_RECORD_ENTRY,  /* an entry returned; only with RECOV_TRACE_ENTRIES */
-};
-
-enum recov_trace_flags {
-	RECOV_TRACE_OBJECTS = 1 << 0,
-	RECOV_TRACE_ENTRIES = 1 << 1,
+	RECOV_RECORD_ENTRY,  /* an entry returned; only if traced */
 };
 
 struct recov_record {

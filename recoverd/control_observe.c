@@ -19,6 +19,9 @@
 #define REQUESTS_SCHEMA "recov.requests/1"
 #define LEAKS_SCHEMA	"recov.leaks/1"
 
+#define INTERVAL_MS	   1000
+#define EVENTS_INTERVAL_MS 200
+
 static int no_such_driver(struct varlink_call *call, const char *driver)
 {
 	return varlink_error(call, CONTROL_INTERFACE ".NoSuchDriver",
@@ -57,6 +60,7 @@ struct trace {
 	sd_event_source *timer;
 	uint64_t interval_usec;
 	struct watch *watch;
+	bool events; /* each single one, too */
 	char driver[RECOV_MODULE_LEN];
 };
 
@@ -64,12 +68,20 @@ static json_t *snapshot(const struct trace *trace)
 {
 	struct manager *manager = trace->manager;
 	json_auto_t *leaks = observation_leaks(manager, trace->driver);
+	json_t *snapshot;
+	uint64_t lost;
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:o}", "schema", TRACE_SCHEMA, "driver",
-			 trace->driver, "watch", observation_watch_json(manager, trace->driver),
-			 "entries", observation_entries(manager, trace->driver), "objects",
-			 observation_classes(manager, trace->driver), "leaks",
-			 (int)json_array_size(leaks), "missed", observation_missed(manager));
+	snapshot =
+		json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:o}", "schema", TRACE_SCHEMA, "driver",
+			  trace->driver, "watch", observation_watch_json(manager, trace->driver),
+			  "entries", observation_entries(manager, trace->driver), "objects",
+			  observation_classes(manager, trace->driver), "leaks",
+			  (int)json_array_size(leaks), "missed", observation_missed(manager));
+	if (trace->events) {
+		json_object_set_new(snapshot, "events", observation_events(trace->watch, &lost));
+		json_object_set_new(snapshot, "events_lost", json_integer((json_int_t)lost));
+	}
+	return snapshot;
 }
 
 static int on_interval(sd_event_source *source, uint64_t due_usec, void *ctx)
@@ -103,6 +115,8 @@ static void on_watched(void *ctx, const struct replug_error *error)
 		trace->watch = NULL;
 		return;
 	}
+	if (trace->events)
+		observation_listen(trace->watch);
 	/* The first answer tells that the driver is watched from now on. */
 	(void)varlink_reply(trace->call, snapshot(trace), true);
 	(void)sd_event_add_time_relative(trace->manager->loop, &trace->timer, CLOCK_MONOTONIC,
@@ -110,7 +124,7 @@ static void on_watched(void *ctx, const struct replug_error *error)
 }
 
 static int trace_begin(struct manager *manager, struct varlink_call *call, const char *driver,
-		       unsigned groups, uint64_t interval_usec)
+		       unsigned groups, bool events, uint64_t interval_usec)
 {
 	struct trace *trace;
 	int r;
@@ -125,6 +139,7 @@ static int trace_begin(struct manager *manager, struct varlink_call *call, const
 	}
 	trace->manager = manager;
 	trace->call = varlink_call_ref(call);
+	trace->events = events;
 	trace->interval_usec = interval_usec;
 	snprintf(trace->driver, sizeof(trace->driver), "%s", driver);
 	varlink_call_on_close(call, trace_end, trace);
@@ -134,8 +149,8 @@ static int trace_begin(struct manager *manager, struct varlink_call *call, const
 int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
 {
 	struct manager *manager = ctx;
-	bool from_load = false, memory = false, dma_maps = false, packets = false;
-	int64_t interval_ms = 1000;
+	bool from_load = false, memory = false, dma_maps = false, packets = false, events = false;
+	int64_t interval_ms = 0;
 	const char *driver = NULL;
 	unsigned groups;
 	const struct varlink_parameter table[] = {
@@ -144,6 +159,7 @@ int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
 		{.name = "memory", .type = VARLINK_BOOL, .ret = &memory},
 		{.name = "dma_maps", .type = VARLINK_BOOL, .ret = &dma_maps},
 		{.name = "packets", .type = VARLINK_BOOL, .ret = &packets},
+		{.name = "events", .type = VARLINK_BOOL, .ret = &events},
 		{.name = "interval_ms",
 		 .type = VARLINK_INT,
 		 .least = 100,
@@ -160,7 +176,9 @@ int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
 		return no_such_driver(call, driver);
 	groups = (memory ? 1U << PROGRAMS_MEMORY : 0) | (dma_maps ? 1U << PROGRAMS_DMA_MAPS : 0) |
 		 (packets ? 1U << PROGRAMS_PACKETS : 0);
-	return trace_begin(manager, call, driver, groups, (uint64_t)interval_ms * 1000);
+	if (!interval_ms)
+		interval_ms = events ? EVENTS_INTERVAL_MS : INTERVAL_MS;
+	return trace_begin(manager, call, driver, groups, events, (uint64_t)interval_ms * 1000);
 }
 
 /* ---- what is known now ---- */

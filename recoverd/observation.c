@@ -13,7 +13,8 @@
 #include "report_health.h"
 #include "text.h"
 
-#define LEAKS_MAX      512 /* that are kept of one driver */
+#define LEAKS_MAX      512  /* that are kept of one driver */
+#define EVENTS_MAX     1000 /* that wait for one listener */
 #define LOOK_USEC      (1000 * 1000)
 #define HANG_NS	       (5ULL * 1000 * 1000 * 1000) /* an entry that sleeps may take so long */
 #define HANG_ON_CPU_NS (1ULL * 1000 * 1000 * 1000) /* and one that does not */
@@ -36,6 +37,8 @@ struct watch {
 	char driver[RECOV_MODULE_LEN]; /* as the kernel spells it */
 	unsigned groups;	       /* of programs, a bit each */
 	bool told, watched;
+	json_t *events;	      /* that were not collected yet; NULL: it does not listen */
+	uint64_t events_lost; /* too many at once */
 	observation_ready ready;
 	void *ctx;
 };
@@ -104,6 +107,21 @@ static void on_leak(struct observation *observation, struct watched *watched,
 	json_decref(leak);
 }
 
+/* For those who listen. */
+static void on_event(struct observation *observation, const struct watched *watched,
+		     const struct recov_record *record)
+{
+	for (struct watch *watch = observation->watches; watch; watch = watch->next) {
+		if (!watch->events || strcmp(watch->driver, watched->name) != 0)
+			continue;
+		if (json_array_size(watch->events) < EVENTS_MAX)
+			json_array_append_new(watch->events,
+					      observed_event(observation->observer, record));
+		else
+			watch->events_lost++;
+	}
+}
+
 static void on_record(void *ctx, const struct recov_record *record)
 {
 	struct observation *observation = ctx;
@@ -141,6 +159,11 @@ static void on_record(void *ctx, const struct recov_record *record)
 		break;
 	case RECOV_RECORD_TX_TIMEOUT:
 		report_tx_timeout(events, watched->name, record);
+		break;
+	case RECOV_RECORD_TAKEN:
+	case RECOV_RECORD_GIVEN_BACK:
+	case RECOV_RECORD_ENTRY:
+		on_event(observation, watched, record);
 		break;
 	}
 }
@@ -512,6 +535,7 @@ void observation_free(struct observation *observation, bool keep)
 		json_decref(observation->watched[i].leaks);
 	for (struct watch *watch; (watch = observation->watches);) {
 		observation->watches = watch->next;
+		json_decref(watch->events);
 		free(watch);
 	}
 	free(observation);
@@ -542,6 +566,39 @@ int observation_watch(struct manager *manager, const char *driver, unsigned grou
 	return 0;
 }
 
+void observation_listen(struct watch *watch)
+{
+	const struct watched *watched = find(watch->observation, watch->driver);
+
+	if (!watched || watch->events)
+		return;
+	watch->events = json_array();
+	observer_trace(watch->observation->observer, watched->slot, true);
+}
+
+json_t *observation_events(struct watch *watch, uint64_t *ret_lost)
+{
+	json_t *events;
+
+	(void)observer_read(watch->observation->observer, on_record, watch->observation);
+	events = watch->events;
+	*ret_lost = watch->events_lost;
+	watch->events = json_array();
+	return events;
+}
+
+static void stop_listening(struct watch *watch, const struct watched *watched)
+{
+	bool others = false;
+
+	json_decref(watch->events);
+	watch->events = NULL;
+	for (const struct watch *one = watch->observation->watches; one; one = one->next)
+		others |= one->events && strcmp(one->driver, watched->name) == 0;
+	if (!others)
+		observer_trace(watch->observation->observer, watched->slot, false);
+}
+
 void observation_unwatch(struct watch *watch)
 {
 	struct observation *observation;
@@ -557,6 +614,8 @@ void observation_unwatch(struct watch *watch)
 		}
 	}
 	watched = watch->watched ? find(observation, watch->driver) : NULL;
+	if (watched && watch->events)
+		stop_listening(watch, watched);
 	if (watched && --watched->users == 0) {
 		observer_unwatch(observation->observer, watched->name);
 		json_decref(watched->leaks);

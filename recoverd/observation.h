@@ -33,6 +33,11 @@ int observation_watch(struct manager *manager, const char *driver, unsigned grou
 		      observation_ready ready, void *ctx, struct watch **ret_watch);
 /* Ends it, before it was ready as well; NULL is fine. */
 void observation_unwatch(struct watch *watch);
+/* From now on each of the driver's objects and entries is kept for it; when it is ready. */
+void observation_listen(struct watch *watch);
+/* New reference to what was kept since the last time. lost: of all there were, those that found no
+ * room here. */
+json_t *observation_events(struct watch *watch, uint64_t *ret_lost);
 bool observation_watches(const struct manager *manager, const char *driver);
 
 /* New references to what is known of a watched driver. */

@@ -41,6 +41,33 @@ json_t *observed_object(const struct recov_object_key *key, const struct recov_o
 			 (json_int_t)object->time_ns, "count", (int)object->count);
 }
 
+json_t *observed_event(struct observer *observer, const struct recov_record *record)
+{
+	char comm[RECOV_COMM_LEN + 1] = {};
+	json_t *event;
+
+	memcpy(comm, record->comm, RECOV_COMM_LEN);
+	if (record->type == RECOV_RECORD_ENTRY)
+		event = json_pack("{s:s, s:s, s:o, s:o, s:I, s:I}", "event", "entry", "kind",
+				  observer_kind_name(record->key.class), "function",
+				  observed_symbol(observer, record->key.object), "device",
+				  label_json(record->object.device), "duration_ns",
+				  (json_int_t)record->detail, "result", (json_int_t)record->result);
+	else
+		event = json_pack(
+			"{s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "event",
+			record->type == RECOV_RECORD_TAKEN ? "taken" : "given-back", "class",
+			observer_class_name(record->key.class), "object",
+			address_json(record->key.object), "size", (json_int_t)record->object.size,
+			"site", observed_symbol(observer, record->site), "device",
+			label_json(record->object.device), "name", label_json(record->object.name));
+	json_object_set_new(event, "mono_ns", json_integer((json_int_t)record->time_ns));
+	json_object_set_new(event, "cpu", json_integer(record->cpu));
+	json_object_set_new(event, "pid", json_integer(record->pid));
+	json_object_set_new(event, "comm", text_json(comm));
+	return event;
+}
+
 struct listing {
 	struct observer *observer;
 	uint32_t generation;

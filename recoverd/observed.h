@@ -13,6 +13,9 @@ json_t *observed_symbol(struct observer *observer, uint64_t address);
 json_t *observed_object(const struct recov_object_key *key, const struct recov_object *object,
 			json_t *site);
 
+/* {"mono_ns", "event": "taken", "given-back" or "entry", ...} of such a record. */
+json_t *observed_event(struct observer *observer, const struct recov_record *record);
+
 /* Of the driver in a slot: lists, and {class: number of objects}. */
 json_t *observed_objects(struct observer *observer, unsigned slot);
 json_t *observed_classes(struct observer *observer, unsigned slot);

@@ -11,6 +11,8 @@
 #include "cleanup.h"
 #include "programs.h"
 
+#define SYMBOLS 256
+
 struct map {
 	int fd;
 	__u32 value_size, max_entries;
@@ -22,6 +24,10 @@ struct observer {
 	int watch, symbolize; /* programs */
 	struct recov_state *state;
 	struct ring_buffer *ring;
+	struct symbol {
+		uint64_t address;
+		char text[RECOV_SYMBOL_LEN];
+	} symbols[SYMBOLS]; /* looked up last, by a hash of the address */
 	int n_cpus;
 	void (*on_record)(void *ctx, const struct recov_record *record);
 	void *ctx;
@@ -123,6 +129,9 @@ static int on_ring(void *ctx, void *data, size_t size)
 	struct observer *observer = ctx;
 	const struct recov_record *record = data;
 
+	/* Other code is where code was. */
+	if (record->type == RECOV_RECORD_LOADED)
+		memset(observer->symbols, 0, sizeof(observer->symbols));
 	if (size >= sizeof(*record) && record->version == RECOV_OBSERVE_VERSION)
 		observer->on_record(observer->ctx, record);
 	return 0;
@@ -181,6 +190,7 @@ static int observer_open(struct observer *observer)
 		observer->state = NULL;
 		return -errno;
 	}
+	observer->state->traced = 0; /* by an earlier daemon */
 	observer->ring = ring_buffer__new(observer->ring_map.fd, on_ring, observer, NULL);
 	return observer->ring ? 0 : -errno;
 }
@@ -281,15 +291,14 @@ void observer_forget_class(struct observer *observer, enum recov_object_class cl
 	purge(&observer->freed, class, class_of_object);
 }
 
-void observer_trace(struct observer *observer, unsigned slot, unsigned flags)
+void observer_trace(struct observer *observer, unsigned slot, bool on)
 {
 	struct recov_state *state = observer->state;
 
-	if (flags)
+	if (on)
 		state->traced |= 1U << slot;
 	else
 		state->traced &= ~(1U << slot);
-	state->trace = state->traced ? flags | state->trace : 0;
 }
 
 const struct recov_state *observer_state(const struct observer *observer)
@@ -435,10 +444,15 @@ uint64_t observer_counter(struct observer *observer, enum recov_counter counter)
 
 void observer_symbol(struct observer *observer, uint64_t address, char symbol[RECOV_SYMBOL_LEN])
 {
+	struct symbol *known = &observer->symbols[(address ^ address >> 8) % SYMBOLS];
 	struct recov_symbol_call call = {.address = address};
 
-	if (run(observer->symbolize, &call, sizeof(call)) < 0)
-		call.symbol[0] = '\0';
-	call.symbol[sizeof(call.symbol) - 1] = '\0';
-	strcpy(symbol, call.symbol);
+	if (known->address != address) {
+		if (run(observer->symbolize, &call, sizeof(call)) < 0)
+			call.symbol[0] = '\0';
+		call.symbol[sizeof(call.symbol) - 1] = '\0';
+		known->address = address;
+		strcpy(known->text, call.symbol);
+	}
+	strcpy(symbol, known->text);
 }

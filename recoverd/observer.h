@@ -25,8 +25,9 @@ int observer_watch(struct observer *observer, const char *driver, unsigned *ret_
 void observer_unwatch(struct observer *observer, const char *driver);
 /* Drops what is known of a class that is not watched any more. */
 void observer_forget_class(struct observer *observer, enum recov_object_class class);
-/* Which records a driver sends: enum recov_trace_flags. */
-void observer_trace(struct observer *observer, unsigned slot, unsigned flags);
+/* Whether a driver sends a record for each object and each entry. Nothing is readable because of
+ * these unless there are very many: read now and then. */
+void observer_trace(struct observer *observer, unsigned slot, bool on);
 
 /* The state that is shared with the programs. */
 const struct recov_state *observer_state(const struct observer *observer);

@@ -138,6 +138,14 @@ rmmod e1000
 modprobe e1000
 check "it goes on after a restart" from_load e1000
 check "no false leak in all that" no_leaks e1000
+rmmod e1000
+check "a trace tells each object" first_look "e1000 --from-load --events" \
+	sh -c 'modprobe e1000; sleep 1'
+check "with its place and its device" jq -es '[.[].events[]] | any(.event == "taken" and
+	.class == "mmio" and .device == "0000:00:02.0" and (.site | startswith("e1000_probe")))' \
+	"$RESULTS/look"
+check "and each entry" jq -es '[.[].events[]] | any(.event == "entry" and .kind == "probe" and
+	.result == 0 and .duration_ns > 0)' "$RESULTS/look"
 check "recoverd stops at once" stop_recoverd
 check "and leaves nothing behind" test ! -e /sys/fs/bpf/recoverd
 rm /etc/recoverd/recoverd.conf
