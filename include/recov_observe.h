@@ -148,7 +148,7 @@ struct recov_state {
 	struct recov_watch watch[RECOV_WATCH_MAX]; /* by slot */
 	struct recov_span span;			   /* has all ranges of all watches in it */
 	__u64 sequence;				   /* of the request that was logged last */
-	__u32 traced;				   /* slots whose every event is wanted, a bit each */
+	__u32 traced; /* slots whose every event is wanted, a bit each */
 	__u32 reserved;
 };
 

@@ -14,6 +14,9 @@
 #define NET_POINTERS_MAX 16
 
 /* What a driver keeps privately and ethtool can read and write. Filled in at hold. */
+#define NET_FLOW_TYPES 10
+#define NET_TUNABLES   4 /* ids from 1 on */
+
 struct net_settings {
 	bool has_ring, has_coalesce, has_pause, has_wol, has_channels, has_link, has_msglevel;
 	bool has_priv_flags, has_eee, has_rss;
@@ -29,6 +32,12 @@ struct net_settings {
 	u32 msglevel;
 	u32 priv_flags;
 	struct net_rss rss; /* its arrays belong to the slot */
+	u16 has_flow_hash;  /* a bit for each of the types */
+	u64 flow_hash[NET_FLOW_TYPES];
+	bool has_fec;
+	u32 fec;
+	u8 has_tunable; /* a bit each */
+	u32 tunable[NET_TUNABLES];
 };
 
 /* Writes to dev under rtnl, as does all below unless said otherwise. */

@@ -128,6 +128,56 @@ static void free_rss(struct net_rss *rss)
 	memset(rss, 0, sizeof(*rss));
 }
 
+/* What flows are spread over the queues by. */
+static const u32 flow_types[NET_FLOW_TYPES] = {
+	TCP_V4_FLOW, UDP_V4_FLOW, SCTP_V4_FLOW, AH_ESP_V4_FLOW, IPV4_FLOW,
+	TCP_V6_FLOW, UDP_V6_FLOW, SCTP_V6_FLOW, AH_ESP_V6_FLOW, IPV6_FLOW,
+};
+
+static bool get_flow_hash(struct net_device *dev, int i, u64 *hash)
+{
+	struct ethtool_rxnfc info = {.cmd = ETHTOOL_GRXFH, .flow_type = flow_types[i]};
+
+	if (!dev->ethtool_ops->get_rxnfc || !dev->ethtool_ops->set_rxnfc ||
+	    dev->ethtool_ops->get_rxnfc(dev, &info, NULL))
+		return false;
+	*hash = info.data;
+	return true;
+}
+
+static bool get_fec(struct net_device *dev, u32 *fec)
+{
+	struct ethtool_fecparam param = {.cmd = ETHTOOL_GFECPARAM};
+
+	if (!dev->ethtool_ops->get_fecparam || !dev->ethtool_ops->set_fecparam ||
+	    dev->ethtool_ops->get_fecparam(dev, &param))
+		return false;
+	*fec = param.fec;
+	return true;
+}
+
+/* The types that ethtool_tunable_valid() of net/ethtool/ioctl.c asks for. */
+static void tunable_init(struct ethtool_tunable *tunable, u32 cmd, int i)
+{
+	bool is_short = i + 1 == ETHTOOL_PFC_PREVENTION_TOUT;
+
+	memset(tunable, 0, sizeof(*tunable));
+	tunable->cmd = cmd;
+	tunable->id = i + 1;
+	tunable->type_id = is_short ? ETHTOOL_TUNABLE_U16 : ETHTOOL_TUNABLE_U32;
+	tunable->len = is_short ? sizeof(u16) : sizeof(u32);
+}
+
+static bool get_tunable(struct net_device *dev, int i, u32 *value)
+{
+	struct ethtool_tunable tunable;
+
+	*value = 0;
+	tunable_init(&tunable, ETHTOOL_GTUNABLE, i);
+	return dev->ethtool_ops->get_tunable && dev->ethtool_ops->set_tunable &&
+	       !dev->ethtool_ops->get_tunable(dev, &tunable, value);
+}
+
 u32 net_settings_rules(struct net_device *dev)
 {
 	struct ethtool_rxnfc info = {.cmd = ETHTOOL_GRXCLSRLCNT};
@@ -146,6 +196,7 @@ void net_settings_record(struct net_slot *ns)
 	struct net_settings *s = &ns->settings;
 	struct net_device *dev = ns->dev;
 	const struct ethtool_ops *ops = dev->ethtool_ops;
+	int i;
 
 	net_settings_free(ns);
 	if (!settings_begin(dev))
@@ -164,6 +215,11 @@ void net_settings_record(struct net_slot *ns)
 	s->has_priv_flags = ops->get_priv_flags && ops->set_priv_flags;
 	if (s->has_priv_flags)
 		s->priv_flags = ops->get_priv_flags(dev);
+	for (i = 0; i < NET_FLOW_TYPES; i++)
+		s->has_flow_hash |= get_flow_hash(dev, i, &s->flow_hash[i]) << i;
+	s->has_fec = get_fec(dev, &s->fec);
+	for (i = 0; i < NET_TUNABLES; i++)
+		s->has_tunable |= get_tunable(dev, i, &s->tunable[i]) << i;
 	settings_end(dev);
 }
 
@@ -288,11 +344,48 @@ static void replay_rss(struct net_slot *ns, struct net_device *dev)
 	free_rss(&now);
 }
 
+static void replay_flow_hash(struct net_slot *ns, struct net_device *dev, int i)
+{
+	struct ethtool_rxnfc want = {.cmd = ETHTOOL_SRXFH,
+				     .flow_type = flow_types[i],
+				     .data = ns->settings.flow_hash[i]};
+	u64 now;
+
+	if (!(ns->settings.has_flow_hash >> i & 1) || !get_flow_hash(dev, i, &now) ||
+	    now == want.data)
+		return;
+	replay_failed(ns, "flow hash", dev->ethtool_ops->set_rxnfc(dev, &want));
+}
+
+static void replay_fec(struct net_slot *ns, struct net_device *dev)
+{
+	struct ethtool_fecparam want = {.cmd = ETHTOOL_SFECPARAM, .fec = ns->settings.fec};
+	u32 now;
+
+	if (!ns->settings.has_fec || !get_fec(dev, &now) || now == want.fec)
+		return;
+	replay_failed(ns, "FEC mode", dev->ethtool_ops->set_fecparam(dev, &want));
+}
+
+static void replay_tunable(struct net_slot *ns, struct net_device *dev, int i)
+{
+	struct ethtool_tunable tunable;
+	u32 now;
+
+	if (!(ns->settings.has_tunable >> i & 1) || !get_tunable(dev, i, &now) ||
+	    now == ns->settings.tunable[i])
+		return;
+	tunable_init(&tunable, ETHTOOL_STUNABLE, i);
+	replay_failed(ns, "tunables",
+		      dev->ethtool_ops->set_tunable(dev, &tunable, &ns->settings.tunable[i]));
+}
+
 void net_settings_replay_closed(struct net_slot *ns)
 {
 	const struct net_settings *s = &ns->settings;
 	struct net_device *dev = ns->dev;
 	const struct ethtool_ops *ops = dev->ethtool_ops;
+	int i;
 
 	if (!settings_begin(dev))
 		return;
@@ -307,17 +400,23 @@ void net_settings_replay_closed(struct net_slot *ns)
 	replay_wol(ns, dev);
 	replay_link(ns, dev);
 	replay_pause(ns, dev);
+	replay_fec(ns, dev);
+	for (i = 0; i < NET_TUNABLES; i++)
+		replay_tunable(ns, dev, i);
 	settings_end(dev);
 }
 
 void net_settings_replay_open(struct net_slot *ns)
 {
 	struct net_device *dev = ns->dev;
+	int i;
 
 	if (!settings_begin(dev))
 		return;
 	replay_coalesce(ns, dev);
 	replay_rss(ns, dev);
+	for (i = 0; i < NET_FLOW_TYPES; i++)
+		replay_flow_hash(ns, dev, i);
 	replay_eee(ns, dev);
 	settings_end(dev);
 }

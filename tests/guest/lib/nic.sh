@@ -68,6 +68,7 @@ nic_settings() {
 	attempt tx-frames ethtool -C "$DEV" tx-frames 1
 	attempt pause ethtool -A "$DEV" autoneg off rx on tx off
 	attempt wake-on-lan ethtool -s "$DEV" wol g
+	attempt rx-flow-hash ethtool -N "$DEV" rx-flow-hash tcp4 sd
 	attempt msglevel ethtool -s "$DEV" msglvl 0x3
 	attempt advertise ethtool -s "$DEV" autoneg on advertise 0x28
 	for feature in gro tso rx rxvlan tx-nocache-copy; do
