@@ -66,7 +66,11 @@ begin=$(now_ms)
 if [[ $mode == swaps ]]; then
 	for ((i = 1; i <= amount; i++)); do
 		swap_once "$i"
-		flows_alive || die "the flows ended after swap $i: $(<"$RESULTS/flows")"
+		if ! flows_alive; then
+			show "$RESULTS/flows"
+			show_path
+			die "the flows ended after swap $i"
+		fi
 		((i % 25)) || note "$i swaps, the last took ${pauses[-1]} ms"
 		# A peer whose segments were lost waits up to as long again before it sends the next
 		# one; it must not meet swap after swap.
@@ -79,9 +83,11 @@ seconds=$((($(now_ms) - begin) / 1000))
 status=0
 flows_stop || status=$?
 show "$RESULTS/flows"
+((!status)) || show_path
 caches "$RESULTS/after"
-note "caches that grew, in kB:$(join "$RESULTS/before" "$RESULTS/after" |
-	awk '$3 - $2 >= 1 { printf " %s %.1f", $1, $3 - $2 }')"
+note "caches that grew, in kB:$(awk 'NR == FNR { before[$1] = $2; next }
+	$2 - before[$1] >= 1 { printf " %s %.1f", $1, $2 - before[$1] }' \
+	"$RESULTS/before" "$RESULTS/after")"
 printf '%s\n' "${pauses[@]}" | sort -n >"$RESULTS/pauses"
 jq -cMn --arg driver "$driver" --arg mode "$mode" --argjson seconds "$seconds" \
 	--argjson swaps "${#pauses[@]}" --argjson growth_kb "$(growth total)" --argjson pages_kb "$(growth pages .pages)" \

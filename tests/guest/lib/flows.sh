@@ -49,3 +49,22 @@ flows_stop_and_check() {
 longest_gap_ms() {
 	jq 'select(.flow == "all") | .longest_gap_ms | round' "$RESULTS/flows.jsonl"
 }
+
+# show_path: what both ends count, and count a second later, for one who looks for the place where
+# packets get lost.
+show_path() {
+	local look
+	for look in 1 2; do
+		{
+			grep -E 'CPU|eth|virtio|vmxnet|pcnet|8139' /proc/interrupts
+			ip -s link show dev "$DEV"
+			tc -s qdisc show dev "$DEV"
+			ss -tino
+			ip -n peer -s link show dev "$PEER"
+			ip netns exec peer tc -s qdisc show dev "$PEER"
+			ip netns exec peer ss -tino
+		} >"$RESULTS/path" 2>&1 || true
+		show "$RESULTS/path"
+		((look > 1)) || sleep 1
+	done
+}
