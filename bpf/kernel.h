@@ -234,7 +234,8 @@ static __always_inline void range_of_memory(struct module *module, int type,
 	struct module___memory *m = (void *)module;
 
 	range->base = (u64)BPF_CORE_READ(m, mem[type].base);
-	range->size = BPF_CORE_READ(m, mem[type].size);
+	/* What held the init code is gone after it, and only its size is still there. */
+	range->size = range->base ? BPF_CORE_READ(m, mem[type].size) : 0;
 }
 
 /* Where a module is. Before 6.4 all of it is in one piece, text first. */
