@@ -3,6 +3,7 @@
 #include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -26,7 +27,18 @@ static const char *const leaky_entries[LEAKY_ENTRIES] = {
 	[LEAKY_OPEN] = "open", [LEAKY_RELEASE] = "release", [LEAKY_READ] = "read",
 	[LEAKY_MMAP] = "mmap", [LEAKY_IOCTL] = "ioctl",	    [LEAKY_PROBE] = "probe",
 };
+
+/* How an entry hangs, the number behind the time; interrupts and timers can only spin. */
+enum leaky_way {
+	LEAKY_SLEEPS,
+	LEAKY_SPINS,
+	LEAKY_POLLS, /* sleeps a little, again and again */
+	LEAKY_WAITS, /* for a signal as well: which is no hang */
+	LEAKY_WAYS
+};
+
 static unsigned int leaky_hang_ms[LEAKY_ENTRIES];
+static enum leaky_way leaky_hang_way[LEAKY_ENTRIES];
 static atomic_long_t leaky_counts[LEAKY_ENTRIES];
 static atomic_long_t leaky_kept = ATOMIC_LONG_INIT(0); /* objects of storm alloc */
 
@@ -55,13 +67,40 @@ MODULE_PARM_DESC(counts, "how often each entry has been entered, as JSON");
 /* One function each where it hangs, as an observer names it. */
 static noinline void leaky_hang_spinning(unsigned int ms)
 {
-	mdelay(ms);
+	u64 limit = ktime_get_ns() + ms * (u64)NSEC_PER_MSEC;
+
+	/* By the clock: where CPUs are emulated, mdelay() takes several times as long. */
+	while (ktime_get_ns() < limit)
+		cpu_relax();
 }
 
 static noinline void leaky_hang_sleeping(unsigned int ms)
 {
 	msleep(ms);
 }
+
+static noinline void leaky_hang_polling(unsigned int ms)
+{
+	unsigned long limit = jiffies + msecs_to_jiffies(ms);
+
+	while (time_before(jiffies, limit))
+		msleep(20);
+}
+
+static noinline void leaky_hang_waiting(unsigned int ms)
+{
+	msleep_interruptible(ms);
+}
+
+static const struct {
+	void (*hang)(unsigned int ms);
+	const char *name;
+} leaky_ways[LEAKY_WAYS] = {
+	[LEAKY_SLEEPS] = {leaky_hang_sleeping, "leaky_hang_sleeping"},
+	[LEAKY_SPINS] = {leaky_hang_spinning, "leaky_hang_spinning"},
+	[LEAKY_POLLS] = {leaky_hang_polling, "leaky_hang_polling"},
+	[LEAKY_WAITS] = {leaky_hang_waiting, "leaky_hang_waiting"},
+};
 
 void leaky_enter(enum leaky_entry entry)
 {
@@ -74,12 +113,8 @@ void leaky_enter(enum leaky_entry entry)
 	else
 		ms = xchg(&leaky_hang_ms[entry], 0);
 	ms = min_t(unsigned int, ms, HANG_MAX_MS);
-	if (!ms)
-		return;
-	if (entry == LEAKY_IRQ || entry == LEAKY_TIMER)
-		leaky_hang_spinning(ms);
-	else
-		leaky_hang_sleeping(ms);
+	if (ms)
+		leaky_ways[READ_ONCE(leaky_hang_way[entry])].hang(ms);
 }
 
 /* leaky_function: what the kernel calls. */
@@ -100,14 +135,18 @@ static const char *leaky_function(enum leaky_entry entry)
 	return functions[entry];
 }
 
-static int leaky_hang(struct leaky_truth *truth, enum leaky_entry entry, unsigned long ms)
+static int leaky_hang(struct leaky_truth *truth, enum leaky_entry entry, const unsigned long *args)
 {
-	if (!ms || ms > HANG_MAX_MS)
+	unsigned long ms = args[0], way = args[1];
+
+	if (!ms || ms > HANG_MAX_MS || way >= LEAKY_WAYS)
 		return -EINVAL;
+	if (entry == LEAKY_IRQ || entry == LEAKY_TIMER)
+		way = LEAKY_SPINS;
 	truth->ms = ms;
-	truth->site = entry == LEAKY_IRQ || entry == LEAKY_TIMER ? "leaky_hang_spinning"
-								 : "leaky_hang_sleeping";
+	truth->site = leaky_ways[way].name;
 	strscpy(truth->name, leaky_function(entry), sizeof(truth->name));
+	WRITE_ONCE(leaky_hang_way[entry], way);
 	WRITE_ONCE(leaky_hang_ms[entry], ms);
 	return 0;
 }
@@ -126,7 +165,7 @@ static int leaky_raise(void)
 
 static int leaky_hang_irq(struct leaky_truth *truth, const unsigned long *args)
 {
-	int err = leaky_hang(truth, LEAKY_IRQ, args[0]);
+	int err = leaky_hang(truth, LEAKY_IRQ, args);
 
 	return err ?: leaky_raise();
 }
@@ -140,7 +179,7 @@ static DEFINE_TIMER(leaky_timer, leaky_timer_expires);
 
 static int leaky_hang_timer(struct leaky_truth *truth, const unsigned long *args)
 {
-	int err = leaky_hang(truth, LEAKY_TIMER, args[0]);
+	int err = leaky_hang(truth, LEAKY_TIMER, args);
 
 	if (!err)
 		mod_timer(&leaky_timer, jiffies + 1);
@@ -156,7 +195,7 @@ static DECLARE_WORK(leaky_work, leaky_work_runs);
 
 static int leaky_hang_work(struct leaky_truth *truth, const unsigned long *args)
 {
-	int err = leaky_hang(truth, LEAKY_WORK, args[0]);
+	int err = leaky_hang(truth, LEAKY_WORK, args);
 
 	if (!err)
 		queue_work(system_unbound_wq, &leaky_work);
@@ -167,7 +206,7 @@ static int leaky_hang_work(struct leaky_truth *truth, const unsigned long *args)
 #define LEAKY_HANG(name, entry)                                                                    \
 	static int name(struct leaky_truth *truth, const unsigned long *args)                      \
 	{                                                                                          \
-		return leaky_hang(truth, entry, args[0]);                                          \
+		return leaky_hang(truth, entry, args);                                             \
 	}
 
 LEAKY_HANG(leaky_hang_open, LEAKY_OPEN)
@@ -335,18 +374,19 @@ static int leaky_calm_request(struct leaky_truth *truth, const unsigned long *ar
 	return 0;
 }
 
-const struct leaky_request leaky_busy[] = {{"hang", "irq", leaky_hang_irq, .args = 1},
-					   {"hang", "timer", leaky_hang_timer, .args = 1},
-					   {"hang", "work", leaky_hang_work, .args = 1},
-					   {"hang", "open", leaky_hang_open, .args = 1},
-					   {"hang", "release", leaky_hang_release, .args = 1},
-					   {"hang", "read", leaky_hang_read, .args = 1},
-					   {"hang", "mmap", leaky_hang_mmap, .args = 1},
-					   {"hang", "ioctl", leaky_hang_ioctl, .args = 1},
-					   {"hang", "probe", leaky_hang_probe, .args = 1},
-					   {"storm", "irq", leaky_storm_irq, .args = 1},
-					   {"storm", "timer", leaky_storm_timer, .args = 1},
-					   {"storm", "work", leaky_storm_work, .args = 1},
-					   {"storm", "alloc", leaky_storm_alloc, .args = 2},
-					   {"calm", NULL, leaky_calm_request},
-					   {}};
+const struct leaky_request leaky_busy[] = {
+	{"hang", "irq", leaky_hang_irq, .args = 1, .optional = 1},
+	{"hang", "timer", leaky_hang_timer, .args = 1, .optional = 1},
+	{"hang", "work", leaky_hang_work, .args = 1, .optional = 1},
+	{"hang", "open", leaky_hang_open, .args = 1, .optional = 1},
+	{"hang", "release", leaky_hang_release, .args = 1, .optional = 1},
+	{"hang", "read", leaky_hang_read, .args = 1, .optional = 1},
+	{"hang", "mmap", leaky_hang_mmap, .args = 1, .optional = 1},
+	{"hang", "ioctl", leaky_hang_ioctl, .args = 1, .optional = 1},
+	{"hang", "probe", leaky_hang_probe, .args = 1, .optional = 1},
+	{"storm", "irq", leaky_storm_irq, .args = 1},
+	{"storm", "timer", leaky_storm_timer, .args = 1},
+	{"storm", "work", leaky_storm_work, .args = 1},
+	{"storm", "alloc", leaky_storm_alloc, .args = 2},
+	{"calm", NULL, leaky_calm_request},
+	{}};
