@@ -23,6 +23,7 @@
 #include "../include/recov_observe.h"
 #include "cleanup.h"
 #include "log.h"
+#include "obstacle.h"
 #include "recov.skel.h"
 
 #define BPFFS	   "/sys/fs/bpf"
@@ -306,25 +307,6 @@ static int on_libbpf(enum libbpf_print_level level, const char *format, va_list 
 	return log_line(LOG_DEBUG, "%s", line), 0;
 }
 
-static int refuse(struct replug_error *err, int r, const char *what)
-{
-	err->fault = REPLUG_FAULT_UNSUPPORTED;
-	if (r == -EPERM || r == -EACCES) {
-		err->fault = REPLUG_FAULT_REFUSED;
-		snprintf(
-			err->text, sizeof(err->text),
-			"%s: not permitted; it needs CAP_BPF and CAP_PERFMON, and a kernel that is "
-			"not locked down",
-			what);
-	} else if (r == -ENOENT || r == -ESRCH) {
-		snprintf(err->text, sizeof(err->text),
-			 "%s: this kernel has no BTF (/sys/kernel/btf/vmlinux)", what);
-	} else {
-		snprintf(err->text, sizeof(err->text), "%s: %s", what, strerror(-r));
-	}
-	return r;
-}
-
 /* Of the group, and only those whose function this kernel has: kernels differ. */
 static int choose_programs(struct recov *bpf, enum program_group group)
 {
@@ -441,28 +423,32 @@ int programs_load(enum program_group group, struct replug_error *err)
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	int r;
 
+	r = obstacle_find(err);
+	if (r < 0)
+		return r;
 	r = make_pins();
 	if (r < 0)
-		return refuse(err, r == -ENOENT ? -EOPNOTSUPP : r, "drivers cannot be watched");
+		return obstacle_explain(err, r == -ENOENT ? -EOPNOTSUPP : r,
+					"drivers cannot be watched");
 	remove_leftovers();
 	/* Kernels before 5.11 count maps; what is refused here is refused again by the load. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	libbpf_set_print(on_libbpf);
 	bpf = recov__open();
 	if (!bpf)
-		return refuse(err, -errno, "the BPF programs cannot be opened");
+		return obstacle_explain(err, -errno, "the BPF programs cannot be opened");
 	r = choose_programs(bpf, group);
 	if (r < 0)
-		return refuse(err, r, "drivers cannot be watched");
+		return obstacle_explain(err, r, "drivers cannot be watched");
 	r = pin_maps(bpf);
 	if (r >= 0)
 		r = recov__load(bpf);
 	if (r < 0)
-		return refuse(err, r, "the BPF programs cannot be loaded");
+		return obstacle_explain(err, r, "the BPF programs cannot be loaded");
 	r = pin_called(bpf);
 	if (r >= 0)
 		r = attach(bpf, group);
 	if (r < 0)
-		return refuse(err, r, "the BPF programs cannot be pinned");
+		return obstacle_explain(err, r, "the BPF programs cannot be pinned");
 	return 0;
 }
