@@ -54,6 +54,21 @@ static __always_inline void entry_tell(const struct recov_running *run, u32 kind
 	record_end_quietly(record);
 }
 
+/* It hung, perhaps where nobody could look meanwhile. */
+static __always_inline void entry_tell_long(const struct recov_running *run, u32 kind, u64 since_ns,
+					    u64 ns)
+{
+	struct recov_record *record = record_begin(RECOV_RECORD_LONG, run->slot);
+
+	if (!record)
+		return;
+	record->key.object = run->function;
+	record->key.class = kind;
+	record->object.time_ns = since_ns;
+	record->detail = ns;
+	record_end(record);
+}
+
 __noinline int enter_on_cpu(struct entering *entering)
 {
 	struct recov_running *run;
@@ -77,12 +92,15 @@ __noinline int enter_on_cpu(struct entering *entering)
 __noinline int cpu_entry_end(u32 kind)
 {
 	struct recov_running *run = bpf_map_lookup_elem(&running_on_cpu, &kind);
-	u64 ns;
+	u64 since_ns, ns;
 
 	if (!run || !run->since_ns)
 		return 0;
-	ns = bpf_ktime_get_ns() - run->since_ns;
+	since_ns = run->since_ns;
+	ns = bpf_ktime_get_ns() - since_ns;
 	run->since_ns = 0;
+	if (ns > RECOV_LONG_NS)
+		entry_tell_long(run, kind, since_ns, ns);
 	entry_count(run->slot, kind, run->function, ns, 0);
 	entry_tell(run, kind, ns, 0);
 	return 0;

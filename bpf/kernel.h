@@ -208,8 +208,32 @@ struct pcpu_hot {
 	int preempt_count;
 };
 
+struct thread_info {
+	u32 cpu;
+};
+
+struct task_io_accounting {
+	u64 syscr, syscw;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state, flags;
 	int exit_code;
+	int pid;
+	u64 utime;
+	unsigned long nvcsw, nivcsw, min_flt, maj_flt;
+	char comm[16];
+	struct task_io_accounting ioac;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 #pragma clang attribute pop

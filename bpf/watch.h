@@ -37,6 +37,7 @@ DECLARE_MAP(requests, BPF_MAP_TYPE_HASH, struct recov_request_key, struct recov_
 	    REQUESTS_MAX);
 DECLARE_MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, u32, u64, RECOV_COUNTERS);
 
+DECLARE_MAP(stay_on_cpu, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct recov_stay, 1);
 DECLARE_MAP(running_on_cpu, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct recov_running,
 	    RECOV_ENTRY_KIND_COUNT);
 /* Requests that have not been answered. */

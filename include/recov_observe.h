@@ -12,6 +12,8 @@
  *   running    recov_running_key -> recov_running  entries that have not returned
  *   running_on_cpu  enum recov_entry_kind -> recov_running  the same for those that do not
  *                                                  sleep; one value a CPU, since_ns 0: none
+ *   stay_on_cpu  struct recov_stay            in which driver a CPU was found when it was looked
+ *                                                  at last; one value a CPU, since_ns 0: in none
  *   requests   recov_request_key -> recov_request  the last value of each state that was set
  *   counters   recov_counter -> u64            one value a CPU
  *   ring       struct recov_record             signals and, for those who trace, object events
@@ -32,6 +34,7 @@
 #define RECOV_COMM_LEN	    16	/* TASK_COMM_LEN */
 #define RECOV_REQUEST_DATA  192 /* bytes of a request that are kept */
 #define RECOV_STACK_DEPTH   24
+#define RECOV_LONG_NS	    1000000000
 #define RECOV_LATENCY_SLOTS 32 /* a power of two of ns each */
 
 #define RECOV_OBJECT_CLASSES(X)                                                                    \
@@ -142,6 +145,11 @@ struct recov_watch {
 	__u32 reserved;
 };
 
+/* What a driver owns of slab objects, vmalloc areas and coherent DMA memory. */
+struct recov_memory {
+	__u64 objects, bytes;
+};
+
 /* The part of the programs' memory that user space shares: the map state. The watches and
  * their span are written by the programs alone, `traced` by the daemon. */
 struct recov_state {
@@ -150,6 +158,7 @@ struct recov_state {
 	__u64 sequence;				   /* of the request that was logged last */
 	__u32 traced; /* slots whose every event is wanted, a bit each */
 	__u32 reserved;
+	struct recov_memory memory[RECOV_WATCH_MAX]; /* when `count_memory` was run last */
 };
 
 /* Argument of the program `watch`, run by the daemon: watch a module, loaded or not, or no more. */
@@ -212,6 +221,19 @@ struct recov_running {
 	char device[RECOV_LABEL_LEN];
 };
 
+/* Somebody who is in a driver's code: a task that sleeps there and must be woken by the driver, which
+ * is what reading the iterator `tasks` gives, or what a CPU does. */
+struct recov_stay {
+	__u64 since_ns; /* CPUs: when it was first found like this */
+	__u64 seen_ns;	/* and last */
+	__u64 site;	/* the innermost address in the driver */
+	__u64 mark; /* another one: the task has left the kernel meanwhile, or given up the CPU */
+	__u32 slot, generation;
+	__u32 pid; /* thread id; 0: the CPU is idle but for interrupts */
+	__u32 cpu;
+	char comm[RECOV_COMM_LEN];
+};
+
 /* One state that was set: the same key again replaces it. */
 struct recov_request_key {
 	__u64 object; /* net_device *, file_operations *, substream *, device * */
@@ -257,6 +279,7 @@ enum recov_record_type {
 	RECOV_RECORD_TX_TIMEOUT,
 	RECOV_RECORD_ATOMIC, /* may sleep where it must not */
 	RECOV_RECORD_ENTRY,  /* an entry returned; only if traced */
+	RECOV_RECORD_LONG, /* an entry that may not sleep returned after more than RECOV_LONG_NS */
 };
 
 struct recov_record {
@@ -266,9 +289,9 @@ struct recov_record {
 	__u32 flags; /* LEAK: enum recov_watch_flags of the life that ends */
 	__u64 time_ns;
 	__u64 site;   /* where in the driver */
-	__u64 detail; /* ENTRY: ns; OOPS: address; WARN: caller; frees: where freed before */
+	__u64 detail; /* ENTRY, LONG: ns; OOPS: address; WARN: caller; frees: where freed before */
 	__s64 result;
-	struct recov_object_key key; /* ENTRY: object is the function, class the kind */
+	struct recov_object_key key; /* ENTRY, LONG: object is the function, class the kind */
 	struct recov_object object;
 	char comm[RECOV_COMM_LEN];
 	char symbol[RECOV_SYMBOL_LEN]; /* the site's, where it may be gone when this is read */
@@ -279,6 +302,7 @@ _Static_assert(sizeof(struct recov_object_key) == 24, "recov_object_key");
 _Static_assert(sizeof(struct recov_object) == 96, "recov_object");
 _Static_assert(sizeof(struct recov_entry) == 160, "recov_entry");
 _Static_assert(sizeof(struct recov_running) == 72, "recov_running");
+_Static_assert(sizeof(struct recov_stay) == 64, "recov_stay");
 _Static_assert(sizeof(struct recov_request) == 272, "recov_request");
 _Static_assert(sizeof(struct recov_record) == 288, "recov_record");
 

@@ -5,20 +5,20 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "budget.h"
 #include "cleanup.h"
+#include "hang.h"
 #include "log.h"
 #include "observed.h"
 #include "programs.h"
 #include "query.h"
 #include "report_health.h"
+#include "storm.h"
 #include "text.h"
 
-#define LEAKS_MAX      512  /* that are kept of one driver */
-#define EVENTS_MAX     1000 /* that wait for one listener */
-#define LOOK_USEC      (1000 * 1000)
-#define HANG_NS	       (5ULL * 1000 * 1000 * 1000) /* an entry that sleeps may take so long */
-#define HANG_ON_CPU_NS (1ULL * 1000 * 1000 * 1000) /* and one that does not */
-#define STORM_RATE     50000			   /* interrupts a second */
+#define LEAKS_MAX  512	/* that are kept of one driver */
+#define EVENTS_MAX 1000 /* that wait for one listener */
+#define LOOK_USEC  (1000 * 1000)
 
 struct watched {
 	char name[RECOV_MODULE_LEN];
@@ -26,9 +26,7 @@ struct watched {
 	unsigned users;
 	json_t *leaks; /* of all its lives since it is watched */
 	uint64_t leaks_lost;
-	uint64_t irqs;	  /* at the last look */
-	uint64_t irqs_ns; /* when that was; 0: never */
-	bool storms;
+	struct storms storms;
 };
 
 struct watch {
@@ -39,6 +37,7 @@ struct watch {
 	bool told, watched;
 	json_t *events;	      /* that were not collected yet; NULL: it does not listen */
 	uint64_t events_lost; /* too many at once */
+	struct budget budget;
 	observation_ready ready;
 	void *ctx;
 };
@@ -46,15 +45,14 @@ struct watch {
 struct observation {
 	struct manager *manager;
 	struct observer *observer; /* NULL: PROGRAMS_BASE is not loaded */
+	struct hangs *hangs;	   /* likewise */
 	sd_event_source *records, *look, *step;
 	struct watched watched[RECOV_WATCH_MAX];
 	size_t n_watched;
 	struct watch *watches;
-	unsigned loaded;   /* groups of programs, a bit each */
-	bool busy;	   /* loading or unloading one more */
-	bool adopted;	   /* programs of an earlier daemon, with what it watched */
-	uint64_t told[64]; /* since_ns of entries that were reported as hanging */
-	unsigned n_told;
+	unsigned loaded; /* groups of programs, a bit each */
+	bool busy;	 /* loading or unloading one more */
+	bool adopted;	 /* programs of an earlier daemon, with what it watched */
 };
 
 static struct watched *find_slot(struct observation *observation, unsigned slot)
@@ -107,6 +105,18 @@ static void on_leak(struct observation *observation, struct watched *watched,
 	json_decref(leak);
 }
 
+static void on_hang(void *ctx, const struct hang *hang)
+{
+	struct observation *observation = ctx;
+	struct watched *watched = find_slot(observation, hang->slot);
+	struct observer *observer = observation->observer;
+
+	if (watched)
+		report_hang(observation->manager->events, watched->name, hang,
+			    observed_symbol(observer, hang->function),
+			    observed_symbol(observer, hang->site ? hang->site : hang->function));
+}
+
 /* For those who listen. */
 static void on_event(struct observation *observation, const struct watched *watched,
 		     const struct recov_record *record)
@@ -157,6 +167,9 @@ static void on_record(void *ctx, const struct recov_record *record)
 	case RECOV_RECORD_OOPS:
 		report_fault(events, watched->name, record);
 		break;
+	case RECOV_RECORD_LONG:
+		hangs_over(observation->hangs, record, on_hang, observation);
+		break;
 	case RECOV_RECORD_TX_TIMEOUT:
 		report_tx_timeout(events, watched->name, record);
 		break;
@@ -189,88 +202,54 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Waits until something happens, as it may for ever; or is gone. */
-static bool task_just_waits(unsigned pid)
-{
-	_cleanup_fclose_ FILE *stat = NULL;
-	char path[64], state = 'S';
-
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	stat = fopen(path, "re");
-	if (stat && fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
-		state = 'D';
-	return state == 'S' || state == 'I' || state == 'Z' || state == 'X';
-}
-
-static bool told_before(struct observation *observation, uint64_t since_ns)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(observation->told); i++) {
-		if (observation->told[i] == since_ns)
-			return true;
-	}
-	observation->told[observation->n_told++ % ARRAY_SIZE(observation->told)] = since_ns;
-	return false;
-}
-
-/* An entry of which only its task's stack tells whose it is. */
-static struct watched *watched_of_task(struct observation *observation, unsigned pid)
-{
-	_cleanup_fclose_ FILE *stack = NULL;
-	char path[64], line[256], mark[RECOV_MODULE_LEN + 3];
-
-	snprintf(path, sizeof(path), "/proc/%u/stack", pid);
-	stack = fopen(path, "re");
-	while (stack && fgets(line, sizeof(line), stack)) {
-		for (size_t i = 0; i < observation->n_watched; i++) {
-			snprintf(mark, sizeof(mark), "[%s]", observation->watched[i].name);
-			if (strstr(line, mark))
-				return &observation->watched[i];
-		}
-	}
-	return NULL;
-}
-
-static void on_running(void *ctx, unsigned kind, const struct recov_running *running)
-{
-	struct observation *observation = ctx;
-	bool on_cpu =
-		kind == RECOV_ENTRY_IRQ || kind == RECOV_ENTRY_TIMER || kind == RECOV_ENTRY_XMIT;
+struct look {
+	struct observation *observation;
 	struct watched *watched;
-	uint64_t ns = now_ns();
+};
 
-	if (ns < running->since_ns || ns - running->since_ns < (on_cpu ? HANG_ON_CPU_NS : HANG_NS))
-		return;
-	watched = running->slot < RECOV_WATCH_MAX ? find_slot(observation, running->slot)
-						  : watched_of_task(observation, running->pid);
-	if (!watched || (!on_cpu && task_just_waits(running->pid)) ||
-	    told_before(observation, running->since_ns))
-		return;
-	report_hang(observation->manager->events, watched->name, observer_kind_name(kind),
-		    observed_symbol(observation->observer, running->function), running,
-		    ns - running->since_ns);
+static void on_storm(void *ctx, const struct storm *storm)
+{
+	const struct look *look = ctx;
+	struct observer *observer = look->observation->observer;
+
+	report_storm(look->observation->manager->events, look->watched->name, storm,
+		     observed_symbol(observer, storm->function),
+		     storm->function ? NULL : budget_sites(observer, look->watched->slot));
 }
 
-static void on_irq_entry(void *ctx, const struct recov_entry_key *key,
-			 const struct recov_entry *entry)
+static void look_for_storms(struct observation *observation, uint64_t ns)
 {
-	uint64_t *irqs = ctx;
+	const struct recov_state *state = observer_state(observation->observer);
+	bool memory = observation->loaded & 1U << PROGRAMS_MEMORY;
 
-	if (key->kind == RECOV_ENTRY_IRQ)
-		*irqs += entry->calls;
+	if (memory)
+		(void)observer_count_memory(observation->observer);
+	for (size_t i = 0; i < observation->n_watched; i++) {
+		struct watched *watched = &observation->watched[i];
+		struct look look = {.observation = observation, .watched = watched};
+
+		storms_look(&watched->storms, observation->observer, watched->slot, ns,
+			    memory ? state->memory[watched->slot].objects : 0, on_storm, &look);
+	}
 }
 
-static void look_for_storm(struct observation *observation, struct watched *watched, uint64_t ns)
+static void look_at_budgets(struct observation *observation)
 {
-	uint64_t irqs = 0, rate = 0;
+	const struct recov_state *state = observer_state(observation->observer);
 
-	(void)observer_entries(observation->observer, watched->slot, on_irq_entry, &irqs);
-	if (watched->irqs_ns && ns > watched->irqs_ns && irqs >= watched->irqs)
-		rate = (irqs - watched->irqs) * 1000000000 / (ns - watched->irqs_ns);
-	if (rate > STORM_RATE && !watched->storms)
-		report_storm(observation->manager->events, watched->name, rate);
-	watched->storms = rate > STORM_RATE;
-	watched->irqs = irqs;
-	watched->irqs_ns = ns;
+	for (struct watch *watch = observation->watches; watch; watch = watch->next) {
+		const struct watched *watched =
+			watch->watched ? find(observation, watch->driver) : NULL;
+		uint64_t bytes;
+
+		if (!watched)
+			continue;
+		bytes = state->memory[watched->slot].bytes;
+		if (budget_passes(&watch->budget, bytes))
+			report_budget(observation->manager->events, watch->driver, bytes,
+				      watch->budget.bytes,
+				      budget_sites(observation->observer, watched->slot));
+	}
 }
 
 static int on_look(sd_event_source *source, uint64_t due_usec, void *ctx)
@@ -279,9 +258,9 @@ static int on_look(sd_event_source *source, uint64_t due_usec, void *ctx)
 	uint64_t usec = now_ns() / 1000; /* the loop may have been busy since it was due */
 
 	(void)due_usec;
-	(void)observer_running(observation->observer, on_running, observation);
-	for (size_t i = 0; i < observation->n_watched; i++)
-		look_for_storm(observation, &observation->watched[i], usec * 1000);
+	hangs_look(observation->hangs, usec * 1000, on_hang, observation);
+	look_for_storms(observation, usec * 1000);
+	look_at_budgets(observation);
 	(void)sd_event_source_set_time(source, usec + LOOK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -292,6 +271,8 @@ static void observation_close(struct observation *observation)
 {
 	observation->records = sd_event_source_disable_unref(observation->records);
 	observation->look = sd_event_source_disable_unref(observation->look);
+	hangs_free(observation->hangs);
+	observation->hangs = NULL;
 	observer_free(observation->observer);
 	observation->observer = NULL;
 }
@@ -302,6 +283,8 @@ static int observation_open(struct observation *observation)
 	int r;
 
 	r = observer_new(&observation->observer);
+	if (r >= 0)
+		r = hangs_new(observation->observer, &observation->hangs);
 	if (r >= 0)
 		r = sd_event_add_io(loop, &observation->records, observer_fd(observation->observer),
 				    EPOLLIN, on_readable, observation);
@@ -623,6 +606,11 @@ void observation_unwatch(struct watch *watch)
 	}
 	free(watch);
 	(void)sd_event_source_set_enabled(observation->step, SD_EVENT_ONESHOT);
+}
+
+void observation_set_budget(struct watch *watch, uint64_t bytes)
+{
+	watch->budget.bytes = bytes;
 }
 
 bool observation_watches(const struct manager *manager, const char *driver)

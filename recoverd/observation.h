@@ -38,6 +38,9 @@ void observation_listen(struct watch *watch);
 /* New reference to what was kept since the last time. lost: of all there were, those that found no
  * room here. */
 json_t *observation_events(struct watch *watch, uint64_t *ret_lost);
+/* An event tells when the driver owns more than so many bytes of memory; for a watch that takes
+ * PROGRAMS_MEMORY, too. 0: it may own any. */
+void observation_set_budget(struct watch *watch, uint64_t bytes);
 bool observation_watches(const struct manager *manager, const char *driver);
 
 /* New references to what is known of a watched driver. */

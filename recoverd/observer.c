@@ -21,7 +21,7 @@ struct map {
 struct observer {
 	struct map objects, freed, entries, running, requests, counters, running_on_cpu;
 	struct map state_map, ring_map;
-	int watch, symbolize; /* programs */
+	int watch, symbolize, count_memory; /* programs */
 	struct recov_state *state;
 	struct ring_buffer *ring;
 	struct symbol {
@@ -182,7 +182,8 @@ static int observer_open(struct observer *observer)
 	}
 	observer->watch = programs_open("program_watch");
 	observer->symbolize = programs_open("program_symbolize");
-	if (observer->watch < 0 || observer->symbolize < 0)
+	observer->count_memory = programs_open("program_count_memory");
+	if (observer->watch < 0 || observer->symbolize < 0 || observer->count_memory < 0)
 		return -ENOENT;
 	observer->state = mmap(NULL, sizeof(*observer->state), PROT_READ | PROT_WRITE, MAP_SHARED,
 			       observer->state_map.fd, 0);
@@ -213,6 +214,7 @@ int observer_new(struct observer **ret_observer)
 				      .ring_map.fd = -1,
 				      .watch = -1,
 				      .symbolize = -1,
+				      .count_memory = -1,
 				      .n_cpus = libbpf_num_possible_cpus()};
 	r = observer_open(observer);
 	if (r < 0) {
@@ -241,6 +243,7 @@ void observer_free(struct observer *observer)
 	map_close(&observer->ring_map);
 	closep(&observer->watch);
 	closep(&observer->symbolize);
+	closep(&observer->count_memory);
 	free(observer);
 }
 
@@ -427,6 +430,11 @@ int observer_running(struct observer *observer,
 		}
 	}
 	return 0;
+}
+
+int observer_count_memory(struct observer *observer)
+{
+	return run(observer->count_memory, NULL, 0);
 }
 
 uint64_t observer_counter(struct observer *observer, enum recov_counter counter)

@@ -59,6 +59,8 @@ int observer_running(struct observer *observer,
 		     void (*on_running)(void *ctx, unsigned kind,
 					const struct recov_running *running),
 		     void *ctx);
+/* Brings what observer_state() tells of the drivers' memory up to date; -errno. */
+int observer_count_memory(struct observer *observer);
 uint64_t observer_counter(struct observer *observer, enum recov_counter counter);
 /* "function+0x1c/0x40 [module]"; "" if that fails. */
 void observer_symbol(struct observer *observer, uint64_t address, char symbol[RECOV_SYMBOL_LEN]);

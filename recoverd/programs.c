@@ -70,10 +70,12 @@ static bool takes(const char *program)
 	return row && row->takes;
 }
 
-/* Run by the daemon, attached to nothing. */
+/* Run by the daemon, or by its clocks, and attached to nothing. */
 static bool is_called(const struct bpf_program *program)
 {
-	return strcmp(bpf_program__section_name(program), "syscall") == 0;
+	const char *section = bpf_program__section_name(program);
+
+	return strcmp(section, "syscall") == 0 || strcmp(section, "perf_event") == 0;
 }
 
 static bool is_in(const struct bpf_program *program, enum program_group group)

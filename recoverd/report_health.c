@@ -93,28 +93,44 @@ void report_tx_timeout(struct event_log *log, const char *driver, const struct r
 	event_publish(log, "driver.tx-timeout", EVENT_WARNING, fields);
 }
 
-void report_hang(struct event_log *log, const char *driver, const char *entry, json_t *function,
-		 const struct recov_running *running, uint64_t ns)
+void report_hang(struct event_log *log, const char *driver, const struct hang *hang,
+		 json_t *function, json_t *site)
 {
-	json_t *fields = fields_of(driver, running->device);
+	json_t *fields = fields_of(driver, hang->device);
 	char comm[RECOV_COMM_LEN + 1] = {};
 
-	memcpy(comm, running->comm, RECOV_COMM_LEN);
-	json_object_set_new(fields, "entry", json_string(entry));
-	json_object_set_new(fields, "site", function);
-	json_object_set_new(fields, "duration_ns", json_integer((json_int_t)ns));
-	json_object_set_new(fields, "cpu", json_integer(running->cpu));
-	if (running->pid) {
-		json_object_set_new(fields, "pid", json_integer(running->pid));
+	memcpy(comm, hang->comm, RECOV_COMM_LEN);
+	json_object_set_new(fields, "entry", json_string(hang->entry));
+	json_object_set_new(fields, "function", function);
+	json_object_set_new(fields, "site", site);
+	json_object_set_new(fields, "duration_ns", json_integer((json_int_t)hang->duration_ns));
+	json_object_set_new(fields, "cpu", json_integer(hang->cpu));
+	if (hang->pid) {
+		json_object_set_new(fields, "pid", json_integer(hang->pid));
 		json_object_set_new(fields, "comm", text_json(comm));
 	}
 	event_publish(log, "driver.hang", EVENT_ERROR, fields);
 }
 
-void report_storm(struct event_log *log, const char *driver, uint64_t rate)
+void report_storm(struct event_log *log, const char *driver, const struct storm *storm,
+		  json_t *function, json_t *sites)
 {
 	json_t *fields = fields_of(driver, "");
 
-	json_object_set_new(fields, "rate", json_integer((json_int_t)rate));
-	event_publish(log, "driver.irq-storm", EVENT_WARNING, fields);
+	json_object_set_new(fields, "rate", json_integer((json_int_t)storm->rate));
+	json_object_set_new(fields, "function", function);
+	if (sites)
+		json_object_set_new(fields, "sites", sites);
+	event_publish(log, storm->event, EVENT_WARNING, fields);
+}
+
+void report_budget(struct event_log *log, const char *driver, uint64_t bytes, uint64_t budget,
+		   json_t *sites)
+{
+	json_t *fields = fields_of(driver, "");
+
+	json_object_set_new(fields, "bytes", json_integer((json_int_t)bytes));
+	json_object_set_new(fields, "budget", json_integer((json_int_t)budget));
+	json_object_set_new(fields, "sites", sites);
+	event_publish(log, "driver.budget", EVENT_WARNING, fields);
 }

@@ -7,6 +7,8 @@
 
 #include "../include/recov_observe.h"
 #include "event.h"
+#include "hang.h"
+#include "storm.h"
 
 void report_driver_loaded(struct event_log *log, const char *driver);
 /* left: objects that it did not give back. */
@@ -21,10 +23,14 @@ void report_atomic(struct event_log *log, const char *driver, json_t *object);
 void report_fault(struct event_log *log, const char *driver, const struct recov_record *record);
 void report_tx_timeout(struct event_log *log, const char *driver,
 		       const struct recov_record *record);
-/* An entry that does not return. function: symbol or null. */
-void report_hang(struct event_log *log, const char *driver, const char *entry, json_t *function,
-		 const struct recov_running *running, uint64_t ns);
-/* rate: interrupts a second. */
-void report_storm(struct event_log *log, const char *driver, uint64_t rate);
+/* A call that does not return. function: that was called, site: where it is; symbols or null. */
+void report_hang(struct event_log *log, const char *driver, const struct hang *hang,
+		 json_t *function, json_t *site);
+/* function: that is called so often; symbol or null. sites: of memory, see budget.h, or NULL. */
+void report_storm(struct event_log *log, const char *driver, const struct storm *storm,
+		  json_t *function, json_t *sites);
+/* sites: where most of it was taken, see budget.h. */
+void report_budget(struct event_log *log, const char *driver, uint64_t bytes, uint64_t budget,
+		   json_t *sites);
 
 #endif

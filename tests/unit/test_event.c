@@ -219,6 +219,12 @@ static json_t *object(void)
 			 "0000:00:03.0", "name", "mono_ns", 15346734, "count", 1);
 }
 
+static json_t *sites(void)
+{
+	return json_pack("[{s:s, s:i, s:i}]", "site", "e1000_setup_rx_desc+0x3b/0x80 [e1000]",
+			 "bytes", 2 << 20, "objects", 512);
+}
+
 static void report_health(void)
 {
 	const struct recov_record fault = {.type = RECOV_RECORD_OOPS,
@@ -233,8 +239,14 @@ static void report_health(void)
 					     .symbol = "e1000_open+0x4/0x90 [e1000]"};
 	const struct recov_record timeout = {.detail = 2,
 					     .object = {.device = "0000:00:03.0", .name = "eth0"}};
-	const struct recov_running running = {
-		.cpu = 1, .pid = 88, .comm = "ethtool", .device = "0000:00:03.0"};
+	const struct hang hang = {.entry = "net-ethtool",
+				  .duration_ns = 6000000000,
+				  .cpu = 1,
+				  .pid = 88,
+				  .comm = "ethtool",
+				  .device = "0000:00:03.0"};
+	const struct storm irqs = {.event = "driver.irq-storm", .rate = 123456};
+	const struct storm allocations = {.event = "driver.alloc-storm", .rate = 7890};
 	json_auto_t *leak = object();
 
 	report_driver_loaded(stream, "e1000");
@@ -246,8 +258,10 @@ static void report_health(void)
 	report_fault(stream, "e1000", &fault);
 	report_fault(stream, "e1000", &warning);
 	report_tx_timeout(stream, "e1000", &timeout);
-	report_hang(stream, "e1000", "net-ethtool", json_null(), &running, 6000000000);
-	report_storm(stream, "e1000", 123456);
+	report_hang(stream, "e1000", &hang, json_null(), json_null());
+	report_storm(stream, "e1000", &irqs, json_string("e1000_intr+0x0/0x1b0 [e1000]"), NULL);
+	report_storm(stream, "e1000", &allocations, json_null(), sites());
+	report_budget(stream, "e1000", 2 << 20, 1 << 20, sites());
 }
 
 static void report_everything(void)
