@@ -23,6 +23,7 @@ struct cli {
 	bool check, dry_run, follow;
 	bool from_load, memory, dma_maps, packets, events;
 	const char *to;
+	uint64_t budget; /* bytes; 0: none */
 	bool has_drain;
 	uint32_t drain_ms;
 	char **operands;

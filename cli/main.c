@@ -8,6 +8,7 @@
 #include "../include/recov_shadow.h"
 #include "../recoverd/cleanup.h"
 #include "../recoverd/duration.h"
+#include "../recoverd/size.h"
 #include "../recoverd/version.h"
 #include "cli.h"
 
@@ -25,11 +26,12 @@ enum {
 	TAKES_DMA_MAPS = 1 << 7,
 	TAKES_PACKETS = 1 << 8,
 	TAKES_EVENTS = 1 << 9,
+	TAKES_BUDGET = 1 << 10,
 };
 
 static const char *const taken_names[] = {"--to",      "--check",     "--dry-run", "--drain-limit",
 					  "--follow",  "--from-load", "--memory",  "--dma-maps",
-					  "--packets", "--events"};
+					  "--packets", "--events",    "--budget"};
 
 static const struct verb {
 	const char *name;
@@ -47,8 +49,10 @@ static const struct verb {
 	 "replug DRIVER [--to IMAGE] [--check|--dry-run] [--drain-limit T]",
 	 "Take a driver out and put it, or IMAGE, back in"},
 	{"trace", verb_trace, 1, 1,
-	 TAKES_FROM_LOAD | TAKES_MEMORY | TAKES_DMA_MAPS | TAKES_PACKETS | TAKES_EVENTS,
-	 "trace DRIVER [--from-load] [--memory] [--dma-maps] [--packets] [--events]",
+	 TAKES_FROM_LOAD | TAKES_MEMORY | TAKES_DMA_MAPS | TAKES_PACKETS | TAKES_EVENTS |
+		 TAKES_BUDGET,
+	 "trace DRIVER [--from-load] [--memory] [--budget SIZE] [--dma-maps] [--packets] "
+	 "[--events]",
 	 "Watch what a driver does, until Ctrl-C"},
 	{"objects", verb_objects, 1, 1, 0, "objects DRIVER", "What a watched driver owns"},
 	{"requests", verb_requests, 1, 1, 0, "requests DRIVER",
@@ -66,6 +70,7 @@ static const char options_help[] =
 	"  --drain-limit=T    how long work in flight may take to end, as 500ms or 1.5s\n"
 	"  --from-load        the driver need not be loaded yet\n"
 	"  --memory           also its slab memory\n"
+	"  --budget=SIZE      how much memory it may own, as 512K or 64M: an event tells of more\n"
 	"  --dma-maps         also its mappings of single buffers\n"
 	"  --packets          also polls and transmissions\n"
 	"  --events           each object and entry as it comes, instead of counts\n"
@@ -136,6 +141,16 @@ static int set_drain(struct cli *cli, const char *text)
 	return 0;
 }
 
+static int set_budget(struct cli *cli, const char *text)
+{
+	if (size_parse(text, &cli->budget) < 0 || !cli->budget) {
+		complain("--budget is an amount of memory such as 512K, 64M or 1.5G, not \"%s\"",
+			 text);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
 static const struct verb *find_verb(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
@@ -165,6 +180,7 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		DMA_MAPS,
 		PACKETS,
 		EVENTS,
+		BUDGET,
 		JSON,
 		NO_LEGEND,
 		COLOR,
@@ -182,6 +198,7 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		{"dma-maps", no_argument, NULL, DMA_MAPS},
 		{"packets", no_argument, NULL, PACKETS},
 		{"events", no_argument, NULL, EVENTS},
+		{"budget", required_argument, NULL, BUDGET},
 		{"json", no_argument, NULL, JSON},
 		{"no-legend", no_argument, NULL, NO_LEGEND},
 		{"color", required_argument, NULL, COLOR},
@@ -237,6 +254,10 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		case EVENTS:
 			cli->events = true;
 			*ret_given |= TAKES_EVENTS;
+			break;
+		case BUDGET:
+			r = set_budget(cli, optarg);
+			*ret_given |= TAKES_BUDGET;
 			break;
 		case JSON:
 			cli->json = true;

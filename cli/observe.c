@@ -203,6 +203,7 @@ int verb_trace(const struct cli *cli)
 	const struct sigaction stop = {.sa_handler = on_interrupt};
 	json_auto_t *last = NULL;
 	bool continues = true;
+	json_t *wanted;
 	int r;
 
 	r = client_open(cli, &client);
@@ -210,11 +211,12 @@ int verb_trace(const struct cli *cli)
 		return r;
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
-	r = client_call(client, "Trace",
-			json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "driver", cli->operands[0],
-				  "from_load", cli->from_load, "memory", cli->memory, "dma_maps",
-				  cli->dma_maps, "packets", cli->packets, "events", cli->events),
-			true);
+	wanted = json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "driver", cli->operands[0],
+			   "from_load", cli->from_load, "memory", cli->memory, "dma_maps",
+			   cli->dma_maps, "packets", cli->packets, "events", cli->events);
+	if (cli->budget)
+		json_object_set_new(wanted, "budget", json_integer((json_int_t)cli->budget));
+	r = client_call(client, "Trace", wanted, true);
 	while (!r && continues && !interrupted) {
 		json_auto_t *reply = NULL;
 

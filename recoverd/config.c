@@ -13,6 +13,7 @@
 #include "../include/recov_shadow.h"
 #include "cleanup.h"
 #include "duration.h"
+#include "size.h"
 #include "text.h"
 
 #define HISTORY_MAX  (64 * 1024)
@@ -129,13 +130,24 @@ static int set_drivers(struct config *config, const char *value)
 	return 0;
 }
 
+static int set_budget(struct config *config, const char *value)
+{
+	uint64_t bytes = 0;
+
+	if (*value && (size_parse(value, &bytes) < 0 || !bytes))
+		return -EINVAL;
+	config->memory_budget = bytes;
+	return 0;
+}
+
 static const struct {
 	const char *section, *key;
 	int (*set)(struct config *config, const char *value);
 } keys[] = {
 	{"Events", "Output", set_output},    {"Events", "History", set_history},
-	{"Observe", "Drivers", set_drivers}, {"Swap", "DrainLimit", set_drain},
-	{"Swap", "Deadline", set_deadline},  {"Swap", "LinkLimit", set_link},
+	{"Observe", "Drivers", set_drivers}, {"Observe", "MemoryBudget", set_budget},
+	{"Swap", "DrainLimit", set_drain},   {"Swap", "Deadline", set_deadline},
+	{"Swap", "LinkLimit", set_link},
 };
 
 __attribute__((format(printf, 2, 3))) static void warn_line(struct reading *reading,

@@ -11,12 +11,13 @@
 #include <stdint.h>
 
 struct config {
-	char *output;	   /* [Events] Output=: where the stream goes besides the socket; or NULL */
-	char *drivers;	   /* [Observe] Drivers=: names with spaces between them; or NULL */
-	uint32_t history;  /* [Events] History=: events kept for late readers */
-	uint32_t drain_ms; /* [Swap] DrainLimit= */
-	uint32_t deadline_ms; /* [Swap] Deadline= */
-	uint32_t link_ms;     /* [Swap] LinkLimit= */
+	char *output;  /* [Events] Output=: where the stream goes besides the socket; or NULL */
+	char *drivers; /* [Observe] Drivers=: names with spaces between them; or NULL */
+	uint64_t memory_budget; /* [Observe] MemoryBudget=: bytes a driver may own; 0: any */
+	uint32_t history;	/* [Events] History=: events kept for late readers */
+	uint32_t drain_ms;	/* [Swap] DrainLimit= */
+	uint32_t deadline_ms;	/* [Swap] Deadline= */
+	uint32_t link_ms;	/* [Swap] LinkLimit= */
 };
 
 /* What is wrong with a line; it is ignored. */

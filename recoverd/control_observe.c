@@ -124,7 +124,7 @@ static void on_watched(void *ctx, const struct replug_error *error)
 }
 
 static int trace_begin(struct manager *manager, struct varlink_call *call, const char *driver,
-		       unsigned groups, bool events, uint64_t interval_usec)
+		       unsigned groups, bool events, uint64_t budget, uint64_t interval_usec)
 {
 	struct trace *trace;
 	int r;
@@ -137,6 +137,7 @@ static int trace_begin(struct manager *manager, struct varlink_call *call, const
 		free(trace);
 		return control_fail(call, r);
 	}
+	observation_set_budget(trace->watch, budget);
 	trace->manager = manager;
 	trace->call = varlink_call_ref(call);
 	trace->events = events;
@@ -150,7 +151,7 @@ int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
 {
 	struct manager *manager = ctx;
 	bool from_load = false, memory = false, dma_maps = false, packets = false, events = false;
-	int64_t interval_ms = 0;
+	int64_t interval_ms = 0, budget = 0;
 	const char *driver = NULL;
 	unsigned groups;
 	const struct varlink_parameter table[] = {
@@ -160,6 +161,11 @@ int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
 		{.name = "dma_maps", .type = VARLINK_BOOL, .ret = &dma_maps},
 		{.name = "packets", .type = VARLINK_BOOL, .ret = &packets},
 		{.name = "events", .type = VARLINK_BOOL, .ret = &events},
+		{.name = "budget",
+		 .type = VARLINK_INT,
+		 .least = 1,
+		 .most = INT64_MAX,
+		 .ret = &budget},
 		{.name = "interval_ms",
 		 .type = VARLINK_INT,
 		 .least = 100,
@@ -174,11 +180,12 @@ int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
 	if (!text_is_module_name(driver) ||
 	    !(inventory_is_loaded(SYSFS, driver) || (from_load && is_installed(driver))))
 		return no_such_driver(call, driver);
-	groups = (memory ? 1U << PROGRAMS_MEMORY : 0) | (dma_maps ? 1U << PROGRAMS_DMA_MAPS : 0) |
-		 (packets ? 1U << PROGRAMS_PACKETS : 0);
+	groups = (memory || budget ? 1U << PROGRAMS_MEMORY : 0) |
+		 (dma_maps ? 1U << PROGRAMS_DMA_MAPS : 0) | (packets ? 1U << PROGRAMS_PACKETS : 0);
 	if (!interval_ms)
 		interval_ms = events ? EVENTS_INTERVAL_MS : INTERVAL_MS;
-	return trace_begin(manager, call, driver, groups, events, (uint64_t)interval_ms * 1000);
+	return trace_begin(manager, call, driver, groups, events, (uint64_t)budget,
+			   (uint64_t)interval_ms * 1000);
 }
 
 /* ---- what is known now ---- */

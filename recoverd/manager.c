@@ -16,6 +16,7 @@
 #include "inventory.h"
 #include "log.h"
 #include "observation.h"
+#include "programs.h"
 #include "query.h"
 #include "report.h"
 #include "text.h"
@@ -335,6 +336,8 @@ static void on_configured(void *ctx, const struct replug_error *error)
 static void watch_configured(struct manager *manager)
 {
 	_cleanup_free_ char *names = NULL;
+	uint64_t budget = manager->config->memory_budget;
+	unsigned groups = budget ? 1U << PROGRAMS_MEMORY : 0;
 	struct watch *watch; /* until the daemon ends */
 	char *rest;
 	int r;
@@ -345,11 +348,13 @@ static void watch_configured(struct manager *manager)
 	for (char *name; (name = strsep(&rest, " \t"));) {
 		if (!*name)
 			continue;
-		r = observation_watch(manager, name, 0, on_configured, manager, &watch);
-		if (r < 0)
+		r = observation_watch(manager, name, groups, on_configured, manager, &watch);
+		if (r < 0) {
 			log_errno(LOG_WARNING, r, "%s can't be watched: %m", name);
-		else
-			manager->n_configured++;
+			continue;
+		}
+		observation_set_budget(watch, budget);
+		manager->n_configured++;
 	}
 	observation_start(manager);
 }

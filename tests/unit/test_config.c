@@ -70,6 +70,7 @@ static void has_defaults_without_any_file(void **state)
 	load();
 	assert_null(config->output);
 	assert_int_equal(config->history, 1024);
+	assert_int_equal(config->memory_budget, 0);
 	assert_int_equal(config->drain_ms, 100);
 	assert_int_equal(config->deadline_ms, 30000);
 	assert_int_equal(config->link_ms, 6000);
@@ -83,6 +84,8 @@ static void takes_every_key(void **state)
 						  "Output=/var/log/recoverd/events.jsonl\n"
 						  "History = 10\n"
 						  "\n"
+						  "[Observe]\n"
+						  "MemoryBudget=64M\n"
 						  "[Swap]\n"
 						  "DrainLimit=1.5s ; comment\n"
 						  "Deadline=1min\n"
@@ -90,6 +93,7 @@ static void takes_every_key(void **state)
 	load();
 	assert_string_equal(config->output, "/var/log/recoverd/events.jsonl");
 	assert_int_equal(config->history, 10);
+	assert_int_equal(config->memory_budget, 64 << 20);
 	assert_int_equal(config->drain_ms, 1500);
 	assert_int_equal(config->deadline_ms, 60000);
 	assert_int_equal(config->link_ms, 500);
@@ -157,12 +161,13 @@ static void unknown_keys_are_told_with_file_and_line(void **state)
 static void bad_values_are_told_and_change_nothing(void **state)
 {
 	static const char *const bad[] = {
-		"[Events]\nHistory=0\n",       "[Events]\nHistory=-1\n",
-		"[Events]\nHistory=9999999\n", "[Events]\nHistory=ten\n",
-		"[Events]\nOutput=relative\n", "[Events]\nOutput=unix:x\n",
-		"[Swap]\nDrainLimit=5\n",      "[Swap]\nDrainLimit=11s\n",
-		"[Swap]\nDeadline=0s\n",       "[Swap]\nDeadline=121s\n",
-		"[Swap]\nLinkLimit=forever\n",
+		"[Events]\nHistory=0\n",	  "[Events]\nHistory=-1\n",
+		"[Events]\nHistory=9999999\n",	  "[Events]\nHistory=ten\n",
+		"[Events]\nOutput=relative\n",	  "[Events]\nOutput=unix:x\n",
+		"[Swap]\nDrainLimit=5\n",	  "[Swap]\nDrainLimit=11s\n",
+		"[Swap]\nDeadline=0s\n",	  "[Swap]\nDeadline=121s\n",
+		"[Swap]\nLinkLimit=forever\n",	  "[Observe]\nMemoryBudget=0\n",
+		"[Observe]\nMemoryBudget=lots\n",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -174,6 +179,7 @@ static void bad_values_are_told_and_change_nothing(void **state)
 	}
 	assert_null(config->output);
 	assert_int_equal(config->history, 1024);
+	assert_int_equal(config->memory_budget, 0);
 	assert_int_equal(config->drain_ms, 100);
 	assert_int_equal(config->deadline_ms, 30000);
 	assert_int_equal(config->link_ms, 6000);
