@@ -158,5 +158,6 @@ check "knows nothing of the first one" \
 	test "$(head -n 1 "$RESULTS/look" | jq '.entries | length')" = 0
 check "not watched: says what to do" refused 1 'virtio_net is not watched: name it in' \
 	objects virtio_net
+check "no hang and no storm was seen" test "$(grep -cE '"driver\.(hang|[a-z]+-storm)"' "$EVENTS")" = 0
 check_clean_log
 finish
