@@ -252,25 +252,26 @@ enum {
 	MOD_INIT_TEXT,
 };
 
-static __always_inline void range_of_memory(struct module *module, int type,
-					    struct recov_range *range)
-{
-	struct module___memory *m = (void *)module;
-
-	range->base = (u64)BPF_CORE_READ(m, mem[type].base);
-	/* What held the init code is gone after it, and only its size is still there. */
-	range->size = range->base ? BPF_CORE_READ(m, mem[type].size) : 0;
-}
+/* A macro, since the place of an array's element moves with the element's size, which is larger in
+ * the kernel, only where the compiler sees a constant. What held the init code is gone after it, and
+ * only its size is still there. */
+#define RANGE_OF_MEMORY(module, type, range)                                                       \
+	do {                                                                                       \
+		struct module___memory *m_ = (void *)(module);                                     \
+                                                                                                   \
+		(range)->base = (u64)BPF_CORE_READ(m_, mem[type].base);                            \
+		(range)->size = (range)->base ? BPF_CORE_READ(m_, mem[type].size) : 0;             \
+	} while (0)
 
 /* Where a module is. Before 6.4 all of it is in one piece, text first. */
 static __always_inline void module_ranges(struct module *module, struct recov_watch *watch)
 {
 	if (bpf_core_field_exists(((struct module___memory *)0)->mem)) {
-		range_of_memory(module, MOD_TEXT, &watch->text);
-		range_of_memory(module, MOD_INIT_TEXT, &watch->init);
-		range_of_memory(module, MOD_DATA, &watch->data[0]);
-		range_of_memory(module, MOD_RODATA, &watch->data[1]);
-		range_of_memory(module, MOD_RO_AFTER_INIT, &watch->data[2]);
+		RANGE_OF_MEMORY(module, MOD_TEXT, &watch->text);
+		RANGE_OF_MEMORY(module, MOD_INIT_TEXT, &watch->init);
+		RANGE_OF_MEMORY(module, MOD_DATA, &watch->data[0]);
+		RANGE_OF_MEMORY(module, MOD_RODATA, &watch->data[1]);
+		RANGE_OF_MEMORY(module, MOD_RO_AFTER_INIT, &watch->data[2]);
 		return;
 	}
 	watch->text.base = (u64)BPF_CORE_READ(module, core_layout.base);

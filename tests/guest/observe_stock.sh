@@ -101,6 +101,16 @@ ethtool_requests() {
 	recovctl requests e1000 --json | jq -cM '[.requests[] | select(.kind == "net-ethtool") | .what]'
 }
 check "of ethtool only what sets a state" test "$(ethtool_requests)" = '["0x8000000000000016"]'
+modprobe dummy
+ip link add dummy0 type dummy
+ip link set dummy0 mtu 1234
+for driver in "${DRIVERS_WATCHED[@]}"; do
+	check "$driver: what is asked of others is not taken for its own" \
+		jq -e '[.requests[] | select(.data == "d2040000")] | length == 0' \
+		<(recovctl requests "$driver" --json)
+done
+ip link del dummy0
+rmmod dummy
 check "a swap of a watched driver works" replug swap e1000
 check "what was set is known after it" test "$(ethtool_requests)" = '["0x8000000000000016"]'
 check "the swap leaks nothing" no_leaks e1000
