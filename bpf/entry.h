@@ -20,7 +20,8 @@ static __always_inline void cpu_entry_begin(int slot, u32 kind, u64 function)
 {
 	struct entering entering = {.slot = slot, .kind = kind, .function = function};
 
-	enter_on_cpu(&entering);
+	if (slot >= 0)
+		enter_on_cpu(&entering);
 }
 
 /* Entries of a task. */
@@ -31,7 +32,8 @@ static __always_inline void entry_begin(int slot, u32 kind, u64 function, struct
 	struct entering entering = {
 		.slot = slot, .kind = kind, .function = function, .device = device};
 
-	enter(&entering);
+	if (slot >= 0)
+		enter(&entering);
 }
 
 /* slot: the entry's if it was not known at its begin. */

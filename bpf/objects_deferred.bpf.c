@@ -7,7 +7,7 @@ extern const void delayed_work_timer_fn __ksym;
 /* The function that the timer will call in the end, and of a delayed work the work. */
 static __always_inline u64 function_of_timer(struct timer_list *timer, struct work_struct **work)
 {
-	u64 function = (u64)BPF_CORE_READ(timer, function);
+	u64 function = (u64)timer->function;
 
 	*work = NULL;
 	if (function != (u64)&delayed_work_timer_fn)
@@ -16,7 +16,7 @@ static __always_inline u64 function_of_timer(struct timer_list *timer, struct wo
 	return (u64)BPF_CORE_READ(*work, func);
 }
 
-SEC("raw_tp/timer_start")
+SEC("tp_btf/timer_start")
 int BPF_PROG(on_timer_start, struct timer_list *timer)
 {
 	struct work_struct *work;
@@ -44,14 +44,14 @@ static __always_inline void timer_ended(struct timer_list *timer)
 			  work ? (u64)work : (u64)timer, function, 0, false);
 }
 
-SEC("raw_tp/timer_expire_entry")
+SEC("tp_btf/timer_expire_entry")
 int BPF_PROG(on_timer_expire, struct timer_list *timer)
 {
 	timer_ended(timer);
 	return 0;
 }
 
-SEC("raw_tp/timer_cancel")
+SEC("tp_btf/timer_cancel")
 int BPF_PROG(on_timer_cancel, struct timer_list *timer)
 {
 	timer_ended(timer);

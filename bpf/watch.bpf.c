@@ -21,17 +21,10 @@ static __always_inline bool is_in(const struct recov_range *range, u64 address)
 	return address - range->base < range->size;
 }
 
-static __always_inline bool is_in_span(u64 address)
-{
-	return address >= state.span.base && address < state.span.end;
-}
-
 __noinline int find_code(u64 *number)
 {
 	u64 address = value_of(number);
 
-	if (!is_in_span(address))
-		return -1;
 	for (int i = 0; i < RECOV_WATCH_MAX; i++)
 		if (is_in(&state.watch[i].text, address) || is_in(&state.watch[i].init, address))
 			return i;
@@ -42,8 +35,6 @@ __noinline int find_address(u64 *number)
 {
 	u64 address = value_of(number);
 
-	if (!is_in_span(address))
-		return -1;
 	for (int i = 0; i < RECOV_WATCH_MAX; i++)
 		if (is_in(&state.watch[i].text, address) || is_in(&state.watch[i].init, address) ||
 		    is_in(&state.watch[i].data[0], address) ||
@@ -74,7 +65,7 @@ __noinline u64 stack_site(struct stack *stack, int slot)
 	for (int i = 0; i < RECOV_STACK_DEPTH; i++) {
 		if (i * sizeof(u64) >= stack->size)
 			break;
-		found = find_code(&stack->address[i]);
+		found = slot_of_code(stack->address[i]);
 		if (found >= 0 && (slot < 0 || found == slot))
 			return stack->address[i];
 	}
