@@ -2,6 +2,30 @@
 /* The objects that drivers own, whatever their class. */
 #include "object.h"
 
+/* No part of the programs that call them also for the sake of their stacks, which are small. */
+__noinline int count_owned(u32 class, u64 object, int by)
+{
+	struct slab_slot *slab = class == RECOV_OBJECT_SLAB ? slab_slot(object) : NULL;
+
+	if (slab)
+		__sync_fetch_and_add(&slab->owned, by);
+	return 0;
+}
+
+/* Whoever takes an object's slot takes it out of `freed`, too. */
+__noinline int remember_freed(u64 address)
+{
+	struct recov_object_key key = {.class = RECOV_OBJECT_SLAB};
+	struct slab_slot *slab = slab_slot(address);
+
+	if (!slab)
+		return 0;
+	key.object = __sync_lock_test_and_set(&slab->freed, address);
+	if (key.object && key.object != address)
+		bpf_map_delete_elem(&freed, &key);
+	return 0;
+}
+
 __noinline int take(struct taking *taking)
 {
 	struct recov_object object = {}, *known;
@@ -38,6 +62,8 @@ __noinline int take(struct taking *taking)
 	if (bpf_map_update_elem(&objects, &key, &object, BPF_ANY)) {
 		count(RECOV_COUNTER_OBJECTS_FULL);
 		watch_of(slot)->flags &= ~RECOV_WATCH_FROM_LOAD; /* not all is known any more */
+	} else if (!known) {
+		count_owned(key.class, key.object, 1);
 	}
 	bpf_map_delete_elem(&freed, &key);
 	if (is_traced(slot))
@@ -86,7 +112,8 @@ __noinline int give(struct giving *giving)
 		return 0;
 	}
 	gone = *known;
-	bpf_map_delete_elem(&objects, &key);
+	if (!bpf_map_delete_elem(&objects, &key))
+		count_owned(key.class, key.object, -1);
 	by = slot_of_code(caller);
 	if (by >= 0 && by != (int)gone.slot)
 		tell_object(RECOV_RECORD_BAD_FREE, by, &key, &gone, caller, gone.site);
@@ -95,6 +122,8 @@ __noinline int give(struct giving *giving)
 	gone.time_ns = bpf_ktime_get_ns();
 	gone.parent = caller;
 	bpf_map_update_elem(&freed, &key, &gone, BPF_ANY);
+	if (key.class == RECOV_OBJECT_SLAB)
+		remember_freed(key.object);
 	return 0;
 }
 
@@ -106,8 +135,8 @@ static long drop_orphan(void *map, struct recov_object_key *key, struct recov_ob
 			struct orphans *orphans)
 {
 	(void)map;
-	if (object->parent == orphans->parent)
-		bpf_map_delete_elem(&objects, key);
+	if (object->parent == orphans->parent && !bpf_map_delete_elem(&objects, key))
+		count_owned(key->class, key->object, -1);
 	return 0;
 }
 

@@ -42,6 +42,30 @@ static __always_inline void give_back(u32 class, u64 object, u64 more, u64 calle
 	give(&giving);
 }
 
+/*
+ * Slab memory comes and goes in the whole system, far too often to look for each address in the
+ * maps. By a hash of the address these tell where that would be in vain.
+ */
+#define SLAB_SLOTS 4096
+
+struct slab_slot {
+	__u64 freed; /* given back last; `freed` has no other slab object of this slot */
+	__u32 owned; /* that many at least are in `objects` */
+	__u32 reserved;
+};
+
+DECLARE_MAP(slabs, BPF_MAP_TYPE_ARRAY, u32, struct slab_slot, SLAB_SLOTS);
+
+static __always_inline struct slab_slot *slab_slot(u64 address)
+{
+	u32 hash = (u32)(address >> 3 ^ address >> 15) & (SLAB_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&slabs, &hash);
+}
+
+/* After an object of the class came into `objects` or left it. */
+int count_owned(u32 class, u64 object, int by);
+
 /* What the kernel takes along with an object that goes. Walks the whole map: for rare things. */
 int give_back_children(u64 *parent);
 

@@ -25,20 +25,31 @@ static __always_inline bool may_not_sleep(void)
 	return (depth & ~PREEMPT_NEED_RESCHED) > 1;
 }
 
-static __always_inline void on_alloc(u64 site, const void *object, u64 size, u32 gfp)
+/* What the driver has given back is somebody else's now. */
+static __always_inline void forget_freed(const void *object)
+{
+	struct recov_object_key key = {.object = (u64)object, .class = RECOV_OBJECT_SLAB};
+	struct slab_slot *slab = slab_slot(key.object);
+
+	if (object && slab && slab->freed == key.object &&
+	    __sync_val_compare_and_swap(&slab->freed, key.object, 0) == key.object)
+		bpf_map_delete_elem(&freed, &key);
+}
+
+/* cache: whose object_size it is, or NULL. */
+static __always_inline void on_alloc(u64 site, const void *object, u64 size,
+				     struct kmem_cache *cache, u32 gfp)
 {
 	struct recov_object_key key = {.object = (u64)object, .class = RECOV_OBJECT_SLAB};
 	struct recov_object none = {};
 	int slot = slot_of_code(site);
 
-	if (slot < 0) {
-		/* What the driver has given back is somebody else's now. */
-		if (bpf_map_lookup_elem(&freed, &key))
-			bpf_map_delete_elem(&freed, &key);
-		return;
-	}
+	if (slot < 0)
+		return forget_freed(object);
 	if (!object)
 		return;
+	if (cache)
+		size = BPF_CORE_READ(cache, object_size);
 	take(&(struct taking){.slot = slot,
 			      .class = RECOV_OBJECT_SLAB,
 			      .object = (u64)object,
@@ -52,14 +63,19 @@ static __always_inline void on_alloc(u64 site, const void *object, u64 size, u32
 
 static __always_inline void on_free(u64 site, const void *object)
 {
-	if (object)
+	struct slab_slot *slab;
+
+	if (!object)
+		return;
+	slab = slab_slot((u64)object);
+	if (in_span(site) || (slab && slab->owned))
 		give_back(RECOV_OBJECT_SLAB, (u64)object, 0, site, false);
 }
 
 SEC("raw_tp/kmalloc")
 int BPF_PROG(on_kmalloc, unsigned long site, const void *object, size_t size, size_t room, u32 gfp)
 {
-	on_alloc(site, object, size, gfp);
+	on_alloc(site, object, size, NULL, gfp);
 	return 0;
 }
 
@@ -67,7 +83,7 @@ SEC("raw_tp/kmem_cache_alloc")
 int BPF_PROG(on_cache_alloc, unsigned long site, const void *object, struct kmem_cache *cache,
 	     u32 gfp)
 {
-	on_alloc(site, object, BPF_CORE_READ(cache, object_size), gfp);
+	on_alloc(site, object, 0, cache, gfp);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The watched modules: when they come and go, where they are, and what they leave behind. */
 #define GLOBAL
-#include "watch.h"
+#include "object.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -205,7 +205,8 @@ static long tell_leftover(void *map, struct recov_object_key *key, struct recov_
 		record_end(record);
 	}
 	/* The driver's next life may take one of the same name. */
-	bpf_map_delete_elem(&objects, key);
+	if (!bpf_map_delete_elem(&objects, key))
+		count_owned(key->class, key->object, -1);
 	return 0;
 }
 
