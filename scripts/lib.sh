@@ -43,3 +43,8 @@ newer_than() {
 	found=$(find -L "$@" -newer "$file" -print -quit 2>/dev/null) || true
 	[[ -n $found ]]
 }
+
+# libraries_of PROGRAM: the absolute paths of what the loader would map.
+libraries_of() {
+	ldd "$1" 2>/dev/null | sed -n 's/^.*[[:space:]]\(\/[^ ]*\) (0x[0-9a-f]*)$/\1/p'
+}
