@@ -45,6 +45,7 @@ CLI := $(call object,$(wildcard cli/*.c))
 FLOW := $(call object,$(wildcard tests/flow/*.c))
 PLAIN := $(call object,$(wildcard tests/plain/*.c))
 ATTACH := $(call object,$(wildcard tests/bpf/*.c))
+LOAD := $(call object,$(wildcard tests/load/*.c))
 UNIT := $(call object,$(filter-out tests/unit/fuzz_%,$(wildcard tests/unit/*.c)))
 
 RECOVERD_MAIN := $(filter %/main.o,$(RECOVERD))
@@ -59,7 +60,7 @@ BPF := $(patsubst %.bpf.c,$(B)/%.bpf.o,bpf/watch.bpf.c \
 LIBRARIES := $(if $(REPLUG),$(B)/libreplug.a $(B)/libreplug.so.0)
 PROGRAMS := $(if $(RECOVERD_MAIN),$(B)/recoverd) $(if $(CLI),$(B)/recovctl) \
 	$(if $(FLOW),$(B)/tests/flow/flow) $(if $(PLAIN),$(B)/tests/plain/plain) \
-	$(if $(ATTACH),$(B)/tests/bpf/attach)
+	$(if $(ATTACH),$(B)/tests/bpf/attach) $(if $(LOAD),$(B)/tests/load/load)
 MANUALS := $(patsubst man/%.scd,$(B)/man/%,$(wildcard man/*.scd))
 UNIT_TESTS := $(patsubst $(B)/obj/%.o,$(B)/%,$(UNIT_MAIN))
 # Archives: a program takes from them what it uses.
@@ -92,7 +93,7 @@ $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE)
 
-$(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(UNIT): private HARDENING += -fPIE
+$(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(LOAD) $(UNIT): private HARDENING += -fPIE
 $(REPLUG): private HARDENING += -fPIC
 $(UNIT): private CPPFLAGS += -Irecoverd -Icli
 
@@ -133,6 +134,11 @@ $(B)/tests/bpf/attach: $(ATTACH)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(package_libs)
 
+$(B)/tests/load/load: $(LOAD)
+	$(call show,LD)
+	@mkdir -p $(@D)
+	$(Q)$(LINK)
+
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_PARTS) $(PARTS)
 	$(call show,LD)
 	@mkdir -p $(@D)
@@ -150,7 +156,7 @@ $(B)/fuzz/%: tests/unit/fuzz_%.c $(wildcard replug/*.[ch] include/*.h)
 fuzz: $(patsubst tests/unit/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/unit/fuzz_*.c))
 
 -include $(BPF:.o=.d)
--include $(patsubst %.o,%.d,$(REPLUG) $(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(UNIT))
+-include $(patsubst %.o,%.d,$(REPLUG) $(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(LOAD) $(UNIT))
 
 $(B)/man/%: man/%.scd
 	$(call show,MAN)
