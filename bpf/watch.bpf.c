@@ -25,7 +25,7 @@ __noinline int find_code(u64 *number)
 {
 	u64 address = value_of(number);
 
-	for (int i = 0; i < RECOV_WATCH_MAX; i++)
+	for (u32 i = 0; i < RECOV_WATCH_MAX && i < state.slots; i++)
 		if (is_in(&state.watch[i].text, address) || is_in(&state.watch[i].init, address))
 			return i;
 	return -1;
@@ -35,7 +35,7 @@ __noinline int find_address(u64 *number)
 {
 	u64 address = value_of(number);
 
-	for (int i = 0; i < RECOV_WATCH_MAX; i++)
+	for (u32 i = 0; i < RECOV_WATCH_MAX && i < state.slots; i++)
 		if (is_in(&state.watch[i].text, address) || is_in(&state.watch[i].init, address) ||
 		    is_in(&state.watch[i].data[0], address) ||
 		    is_in(&state.watch[i].data[1], address) ||
@@ -99,7 +99,7 @@ static __always_inline void grow(const struct recov_range *range)
 		return;
 	for (int i = 0; i < RACES_MAX; i++) {
 		seen = state.span.base;
-		if (seen <= range->base ||
+		if ((seen && seen <= range->base) ||
 		    __sync_val_compare_and_swap(&state.span.base, seen, range->base) == seen)
 			break;
 	}
@@ -118,7 +118,7 @@ __noinline int update_span(void)
 		any |= state.watch[i].state == RECOV_WATCH_LOADED;
 	if (!any) {
 		state.span.end = 0;
-		state.span.base = -1;
+		state.span.base = 0;
 	}
 	/* It never shrinks while one is loaded; what is loaded just now is here already. */
 	for (int i = 0; i < RECOV_WATCH_MAX; i++) {
@@ -296,6 +296,8 @@ int watch(struct recov_watch_call *call)
 		return 0;
 	}
 	call->slot = slot;
+	if (state.slots <= slot)
+		state.slots = slot + 1;
 	__builtin_memcpy(watch_of(slot)->name, name.text, sizeof(name.text));
 	watch_of(slot)->flags = 0;
 	watch_of(slot)->generation++; /* none of what its last driver has left */

@@ -129,7 +129,7 @@ struct recov_range {
 };
 
 struct recov_span {
-	__u64 base, end; /* end 0: nothing is loaded that is watched */
+	__u64 base, end; /* both 0: nothing is loaded that is watched */
 };
 
 /* A driver that is watched. Slot and generation together name one life of it. */
@@ -157,7 +157,7 @@ struct recov_state {
 	struct recov_span span;			   /* has all ranges of all watches in it */
 	__u64 sequence;				   /* of the request that was logged last */
 	__u32 traced; /* slots whose every event is wanted, a bit each */
-	__u32 reserved;
+	__u32 slots;  /* the first ones, that have been used so far */
 	struct recov_memory memory[RECOV_WATCH_MAX]; /* when `count_memory` was run last */
 };
 
