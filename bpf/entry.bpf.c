@@ -41,7 +41,7 @@ static __always_inline void entry_tell(const struct recov_running *run, u32 kind
 {
 	struct recov_record *record;
 
-	if (!is_traced(run->slot))
+	if (!is_traced(run->slot) || !has_room())
 		return;
 	record = record_begin(RECOV_RECORD_ENTRY, run->slot);
 	if (!record)

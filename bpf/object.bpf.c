@@ -66,7 +66,7 @@ __noinline int take(struct taking *taking)
 		count_owned(key.class, key.object, 1);
 	}
 	bpf_map_delete_elem(&freed, &key);
-	if (is_traced(slot))
+	if (is_traced(slot) && has_room())
 		tell_object(RECOV_RECORD_TAKEN, slot, &key, &object, object.site, 0);
 	return 0;
 }
@@ -117,7 +117,7 @@ __noinline int give(struct giving *giving)
 	by = slot_of_code(caller);
 	if (by >= 0 && by != (int)gone.slot)
 		tell_object(RECOV_RECORD_BAD_FREE, by, &key, &gone, caller, gone.site);
-	if (is_traced(gone.slot))
+	if (is_traced(gone.slot) && has_room())
 		tell_object(RECOV_RECORD_GIVEN_BACK, gone.slot, &key, &gone, caller, 0);
 	gone.time_ns = bpf_ktime_get_ns();
 	gone.parent = caller;

@@ -220,6 +220,15 @@ static __always_inline void record_end(struct recov_record *record)
 	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 }
 
+/* What comes very often leaves room for what does not. */
+static __always_inline bool has_room(void)
+{
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <= RING_SIZE / 2)
+		return true;
+	count(RECOV_COUNTER_RING_FULL);
+	return false;
+}
+
 /* One of very many: whoever wants them looks now and then, and is woken when it has to be soon. */
 static __always_inline void record_end_quietly(struct recov_record *record)
 {

@@ -64,7 +64,7 @@ struct trace {
 	char driver[RECOV_MODULE_LEN];
 };
 
-static json_t *snapshot(const struct trace *trace)
+static json_t *take_snapshot(const struct trace *trace)
 {
 	struct manager *manager = trace->manager;
 	json_auto_t *leaks = observation_leaks(manager, trace->driver);
@@ -88,9 +88,13 @@ static int on_interval(sd_event_source *source, uint64_t due_usec, void *ctx)
 {
 	struct trace *trace = ctx;
 
+	json_auto_t *snapshot = take_snapshot(trace);
+
 	(void)due_usec;
 	/* A client that reads too slowly misses a look: the next one has all the counts. */
-	(void)varlink_reply(trace->call, snapshot(trace), true);
+	if (varlink_reply(trace->call, json_incref(snapshot), true) < 0)
+		observation_events_lost(trace->watch,
+					json_array_size(json_object_get(snapshot, "events")));
 	(void)sd_event_source_set_time_relative(source, trace->interval_usec);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -111,14 +115,13 @@ static void on_watched(void *ctx, const struct replug_error *error)
 
 	if (error) {
 		(void)fail(trace->call, error);
-		observation_unwatch(trace->watch);
-		trace->watch = NULL;
+		trace_end(trace);
 		return;
 	}
 	if (trace->events)
 		observation_listen(trace->watch);
 	/* The first answer tells that the driver is watched from now on. */
-	(void)varlink_reply(trace->call, snapshot(trace), true);
+	(void)varlink_reply(trace->call, take_snapshot(trace), true);
 	(void)sd_event_add_time_relative(trace->manager->loop, &trace->timer, CLOCK_MONOTONIC,
 					 trace->interval_usec, 0, on_interval, trace);
 }

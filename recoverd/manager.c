@@ -68,6 +68,7 @@ int manager_new(const struct options *options, struct manager **ret_manager)
 		return -ENOMEM;
 	manager->options = *options;
 	manager->lock_fd = -1;
+	manager->keep_watching = true; /* whatever else ends it */
 	clock_gettime(CLOCK_REALTIME, &manager->started);
 	if (options->socket)
 		manager->socket_path = strdup(options->socket);

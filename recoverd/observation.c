@@ -7,17 +7,17 @@
 
 #include "budget.h"
 #include "cleanup.h"
+#include "groups.h"
 #include "hang.h"
 #include "log.h"
 #include "observed.h"
 #include "programs.h"
-#include "query.h"
 #include "report_health.h"
 #include "storm.h"
 #include "text.h"
 
-#define LEAKS_MAX  512	/* that are kept of one driver */
-#define EVENTS_MAX 1000 /* that wait for one listener */
+#define LEAKS_MAX  512 /* that are kept of one driver */
+#define EVENTS_MAX 500 /* that wait for one listener: a reply has to hold them */
 #define LOOK_USEC  (1000 * 1000)
 
 struct watched {
@@ -50,9 +50,9 @@ struct observation {
 	struct watched watched[RECOV_WATCH_MAX];
 	size_t n_watched;
 	struct watch *watches;
-	unsigned loaded; /* groups of programs, a bit each */
-	bool busy;	 /* loading or unloading one more */
-	bool adopted;	 /* programs of an earlier daemon, with what it watched */
+	struct groups groups;
+	bool started;
+	bool adopted; /* programs of an earlier daemon, with what it watched */
 };
 
 static struct watched *find_slot(struct observation *observation, unsigned slot)
@@ -87,12 +87,23 @@ static bool is_kept(const struct observation *observation, const struct watched 
 		class == RECOV_OBJECT_PROC || class == RECOV_OBJECT_SYSFS);
 }
 
+/* While their programs are not attached, or just come or go. */
+static bool is_seen_given_back(const struct observation *observation, unsigned class)
+{
+	unsigned group = class == RECOV_OBJECT_SLAB	 ? PROGRAMS_MEMORY
+			 : class == RECOV_OBJECT_DMA_MAP ? PROGRAMS_DMA_MAPS
+							 : PROGRAMS_BASE;
+
+	return groups_have(&observation->groups, group);
+}
+
 static void on_leak(struct observation *observation, struct watched *watched,
 		    const struct recov_record *record)
 {
 	json_t *leak;
 
-	if (is_kept(observation, watched, record->key.class))
+	if (is_kept(observation, watched, record->key.class) ||
+	    !is_seen_given_back(observation, record->key.class))
 		return;
 	leak = observed_object(&record->key, &record->object,
 			       *record->symbol ? text_json(record->symbol) : json_null());
@@ -220,7 +231,7 @@ static void on_storm(void *ctx, const struct storm *storm)
 static void look_for_storms(struct observation *observation, uint64_t ns)
 {
 	const struct recov_state *state = observer_state(observation->observer);
-	bool memory = observation->loaded & 1U << PROGRAMS_MEMORY;
+	bool memory = groups_have(&observation->groups, PROGRAMS_MEMORY);
 
 	if (memory)
 		(void)observer_count_memory(observation->observer);
@@ -302,10 +313,28 @@ static void tell_watch(struct watch *watch, const struct replug_error *error)
 	watch->ready(watch->ctx, error);
 }
 
-/* A callback may end any watch: after each the list is looked through anew. */
-static void tell_failed(struct observation *observation, unsigned group,
-			const struct replug_error *error)
+static void on_forget(void *ctx, unsigned group)
 {
+	struct observation *observation = ctx;
+
+	if (observation->observer && group == PROGRAMS_MEMORY)
+		observer_forget_class(observation->observer, RECOV_OBJECT_SLAB);
+	else if (observation->observer && group == PROGRAMS_DMA_MAPS)
+		observer_forget_class(observation->observer, RECOV_OBJECT_DMA_MAP);
+}
+
+static void kick(void *ctx)
+{
+	struct observation *observation = ctx;
+
+	if (observation->started)
+		(void)sd_event_source_set_enabled(observation->step, SD_EVENT_ONESHOT);
+}
+
+/* A callback may end any watch: after each the list is looked through anew. */
+static void on_failed(void *ctx, unsigned group, const struct replug_error *error)
+{
+	struct observation *observation = ctx;
 	struct watch *watch;
 
 	do {
@@ -318,84 +347,13 @@ static void tell_failed(struct observation *observation, unsigned group,
 	} while (watch);
 }
 
-static void on_loaded(struct manager *manager, void *ctx, json_t *answers,
-		      const struct replug_result *result)
-{
-	struct observation *observation = manager->observation;
-	unsigned group = (unsigned)(uintptr_t)ctx;
-
-	(void)answers;
-	observation->busy = false;
-	if (result->outcome == REPLUG_SUCCESS)
-		observation->loaded |= 1U << group;
-	else
-		tell_failed(observation, group, &result->error);
-	observation_start(manager);
-}
-
-static void on_unloaded(struct manager *manager, void *ctx, json_t *answers,
-			const struct replug_result *result)
-{
-	struct observation *observation = manager->observation;
-	unsigned group = (unsigned)(uintptr_t)ctx;
-
-	(void)answers;
-	(void)result;
-	observation->busy = false;
-	if (observation->observer && group == PROGRAMS_MEMORY)
-		observer_forget_class(observation->observer, RECOV_OBJECT_SLAB);
-	else if (observation->observer && group == PROGRAMS_DMA_MAPS)
-		observer_forget_class(observation->observer, RECOV_OBJECT_DMA_MAP);
-	observation_start(manager);
-}
-
-/* Nobody watches anything. */
-static void unload_all(struct observation *observation)
-{
-	observation_close(observation);
-	programs_remove();
-	observation->loaded = 0;
-}
-
-static void load(struct observation *observation, unsigned group)
-{
-	struct replug_error error = {.fault = REPLUG_FAULT_FAILED};
-	int r;
-
-	r = query_programs(observation->manager, group, true, on_loaded, (void *)(uintptr_t)group);
-	observation->busy = r >= 0;
-	if (r < 0) {
-		snprintf(error.text, sizeof(error.text), "drivers cannot be watched: %s",
-			 strerror(-r));
-		tell_failed(observation, group, &error);
-	}
-}
-
-static void unload(struct observation *observation, unsigned group)
-{
-	/* They are let go of one way or the other. */
-	observation->loaded &= ~(1U << group);
-	observation->busy = query_programs(observation->manager, group, false, on_unloaded,
-					   (void *)(uintptr_t)group) >= 0;
-}
-
-/* Unloads what nobody wants, and loads what somebody wants, one group at a time. */
-static void load_and_unload(struct observation *observation)
+static unsigned wanted_groups(const struct observation *observation)
 {
 	unsigned wanted = 0;
 
 	for (const struct watch *watch = observation->watches; watch; watch = watch->next)
 		wanted |= watch->told && !watch->watched ? 0 : watch->groups;
-	if (!wanted && observation->loaded)
-		unload_all(observation);
-	for (unsigned group = 0; group < PROGRAMS_GROUPS && !observation->busy; group++) {
-		bool is_wanted = wanted >> group & 1, is_loaded = observation->loaded >> group & 1;
-
-		if (is_wanted && !is_loaded)
-			load(observation, group);
-		else if (!is_wanted && is_loaded)
-			unload(observation, group);
-	}
+	return wanted;
 }
 
 static int watch_begin(struct observation *observation, struct watch *watch)
@@ -446,52 +404,74 @@ static void drop_adopted(struct observation *observation)
 	observation->adopted = false;
 }
 
+/* Opens what is loaded; false: not now. */
+static bool open_loaded(struct observation *observation)
+{
+	struct replug_error error = {.fault = REPLUG_FAULT_FAILED};
+	int r;
+
+	if (!groups_have(&observation->groups, PROGRAMS_BASE))
+		return false;
+	if (observation->observer)
+		return true;
+	r = observation_open(observation);
+	if (r >= 0)
+		return true;
+	groups_remove(&observation->groups);
+	if (observation->adopted) {
+		/* Damaged: they are loaded anew. */
+		observation->adopted = false;
+		kick(observation);
+		return false;
+	}
+	snprintf(error.text, sizeof(error.text), "the BPF programs cannot be read: %s",
+		 strerror(-r));
+	on_failed(observation, PROGRAMS_BASE, &error);
+	return false;
+}
+
 static int on_step(sd_event_source *source, void *ctx)
 {
 	struct observation *observation = ctx;
-	struct replug_error error = {.fault = REPLUG_FAULT_FAILED};
+	unsigned wanted = wanted_groups(observation);
 	struct watch *watch;
-	int r;
 
 	(void)source;
-	if (!observation->busy)
-		load_and_unload(observation);
-	if (!(observation->loaded & 1U << PROGRAMS_BASE))
+	if (!wanted) {
+		observation_close(observation);
+		groups_remove(&observation->groups);
 		return 0;
-	if (!observation->observer) {
-		r = observation_open(observation);
-		if (r < 0) {
-			unload_all(observation);
-			snprintf(error.text, sizeof(error.text),
-				 "the BPF programs cannot be read: %s", strerror(-r));
-			tell_failed(observation, PROGRAMS_BASE, &error);
-			return 0;
-		}
 	}
+	groups_want(&observation->groups, wanted);
+	if (!open_loaded(observation))
+		return 0;
 	do {
 		for (watch = observation->watches; watch; watch = watch->next) {
-			if (!watch->told && !(watch->groups & ~observation->loaded)) {
+			if (!watch->told && !(watch->groups & ~observation->groups.loaded)) {
 				begin_and_tell(observation, watch);
 				break;
 			}
 		}
 	} while (watch);
-	if (observation->adopted)
+	for (watch = observation->watches; watch && watch->told; watch = watch->next)
+		;
+	if (observation->adopted && !watch)
 		drop_adopted(observation);
 	return 0;
 }
 
 int observation_new(struct manager *manager)
 {
+	static const struct groups_ops ops = {
+		.forget = on_forget, .on_change = kick, .on_failed = on_failed};
 	struct observation *observation = calloc(1, sizeof(*observation));
 	int r;
 
 	if (!observation)
 		return -ENOMEM;
 	observation->manager = manager;
-	for (unsigned group = 0; group < PROGRAMS_GROUPS; group++)
-		observation->loaded |= programs_are_loaded(group) ? 1U << group : 0;
-	observation->adopted = observation->loaded;
+	groups_init(&observation->groups, manager, &ops, observation);
+	observation->adopted = observation->groups.loaded;
 	r = sd_event_add_defer(manager->loop, &observation->step, on_step, observation);
 	if (r < 0) {
 		free(observation);
@@ -503,7 +483,8 @@ int observation_new(struct manager *manager)
 
 void observation_start(struct manager *manager)
 {
-	(void)sd_event_source_set_enabled(manager->observation->step, SD_EVENT_ONESHOT);
+	manager->observation->started = true;
+	kick(manager->observation);
 }
 
 void observation_free(struct observation *observation, bool keep)
@@ -544,7 +525,7 @@ int observation_watch(struct manager *manager, const char *driver, unsigned grou
 	while (*end)
 		end = &(*end)->next;
 	*end = watch;
-	observation_start(manager);
+	kick(observation);
 	*ret_watch = watch;
 	return 0;
 }
@@ -555,8 +536,15 @@ void observation_listen(struct watch *watch)
 
 	if (!watched || watch->events)
 		return;
+	/* What an earlier listener has left is nobody's. */
+	(void)observer_read(watch->observation->observer, on_record, watch->observation);
 	watch->events = json_array();
 	observer_trace(watch->observation->observer, watched->slot, true);
+}
+
+void observation_events_lost(struct watch *watch, size_t n)
+{
+	watch->events_lost += n;
 }
 
 json_t *observation_events(struct watch *watch, uint64_t *ret_lost)
@@ -601,11 +589,13 @@ void observation_unwatch(struct watch *watch)
 		stop_listening(watch, watched);
 	if (watched && --watched->users == 0) {
 		observer_unwatch(observation->observer, watched->name);
+		/* The next driver in its slot is told nothing of this one. */
+		(void)observer_read(observation->observer, on_record, observation);
 		json_decref(watched->leaks);
 		*watched = observation->watched[--observation->n_watched];
 	}
 	free(watch);
-	(void)sd_event_source_set_enabled(observation->step, SD_EVENT_ONESHOT);
+	kick(observation);
 }
 
 void observation_set_budget(struct watch *watch, uint64_t bytes)
@@ -671,25 +661,6 @@ json_t *observation_watch_json(struct manager *manager, const char *driver)
 
 json_t *observation_missed(struct manager *manager)
 {
-	static const char *const names[RECOV_COUNTERS] = {
-		[RECOV_COUNTER_OBJECTS_FULL] = "objects",
-		[RECOV_COUNTER_ENTRIES_FULL] = "entries",
-		[RECOV_COUNTER_RUNNING_FULL] = "running",
-		[RECOV_COUNTER_REQUESTS_FULL] = "requests",
-		[RECOV_COUNTER_RING_FULL] = "records",
-		[RECOV_COUNTER_UNKNOWN_FREE] = "unknown_frees",
-	};
-	json_t *missed = json_object();
-
-	for (unsigned i = 0; manager->observation->observer && i < RECOV_COUNTERS; i++) {
-		if (names[i])
-			json_object_set_new(
-				missed, names[i],
-				json_integer((json_int_t)observer_counter(
-					manager->observation->observer, (enum recov_counter)i)));
-	}
-	if (manager->observation->observer)
-		json_object_set_new(missed, "skipped",
-				    json_integer((json_int_t)programs_skipped()));
-	return missed;
+	return manager->observation->observer ? observed_missed(manager->observation->observer)
+					      : json_object();
 }

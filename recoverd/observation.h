@@ -38,6 +38,8 @@ void observation_listen(struct watch *watch);
 /* New reference to what was kept since the last time. lost: of all there were, those that found no
  * room here. */
 json_t *observation_events(struct watch *watch, uint64_t *ret_lost);
+/* So many of them did not reach the listener. */
+void observation_events_lost(struct watch *watch, size_t n);
 /* An event tells when the driver owns more than so many bytes of memory; for a watch that takes
  * PROGRAMS_MEMORY, too. 0: it may own any. */
 void observation_set_budget(struct watch *watch, uint64_t bytes);

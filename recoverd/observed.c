@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "programs.h"
 #include "text.h"
 
 static json_t *address_json(uint64_t address)
@@ -225,4 +226,26 @@ json_t *observed_entries(struct observer *observer, unsigned slot)
 
 	(void)observer_entries(observer, slot, list_entry, &listing);
 	return listing.list;
+}
+
+json_t *observed_missed(struct observer *observer)
+{
+	static const char *const names[RECOV_COUNTERS] = {
+		[RECOV_COUNTER_OBJECTS_FULL] = "objects",
+		[RECOV_COUNTER_ENTRIES_FULL] = "entries",
+		[RECOV_COUNTER_RUNNING_FULL] = "running",
+		[RECOV_COUNTER_REQUESTS_FULL] = "requests",
+		[RECOV_COUNTER_RING_FULL] = "records",
+		[RECOV_COUNTER_UNKNOWN_FREE] = "unknown_frees",
+	};
+	json_t *missed = json_object();
+
+	for (unsigned i = 0; i < RECOV_COUNTERS; i++) {
+		if (names[i])
+			json_object_set_new(missed, names[i],
+					    json_integer((json_int_t)observer_counter(
+						    observer, (enum recov_counter)i)));
+	}
+	json_object_set_new(missed, "skipped", json_integer((json_int_t)programs_skipped()));
+	return missed;
 }

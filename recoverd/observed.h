@@ -21,5 +21,7 @@ json_t *observed_objects(struct observer *observer, unsigned slot);
 json_t *observed_classes(struct observer *observer, unsigned slot);
 json_t *observed_requests(struct observer *observer, unsigned slot);
 json_t *observed_entries(struct observer *observer, unsigned slot);
+/* {what was not seen: how often}, of all drivers. */
+json_t *observed_missed(struct observer *observer);
 
 #endif

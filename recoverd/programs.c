@@ -18,6 +18,7 @@
 #include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../include/recov_observe.h"
@@ -40,18 +41,18 @@ static const char *const group_names[PROGRAMS_GROUPS] = {
 	[PROGRAMS_PACKETS] = "packets",
 };
 
-/* Those of no row are in the base. A group's programs that take objects are attached last and
- * detached first: nothing is taken while nobody sees it given back. */
+/* Those of no row are in the base. What begins something, an object's life or a transmission, is
+ * attached last and detached first: nothing begins while nobody sees it end. */
 static const struct grouped {
 	const char *program;
 	enum program_group group;
-	bool takes;
+	bool begins;
 } grouped[] = {
 	{"on_kmalloc", PROGRAMS_MEMORY, true},	    {"on_cache_alloc", PROGRAMS_MEMORY, true},
 	{"on_kfree", PROGRAMS_MEMORY, false},	    {"on_cache_free", PROGRAMS_MEMORY, false},
 	{"on_kfree_rcu", PROGRAMS_MEMORY, false},   {"on_dma_map", PROGRAMS_DMA_MAPS, true},
 	{"on_dma_unmap", PROGRAMS_DMA_MAPS, false}, {"on_poll", PROGRAMS_PACKETS, false},
-	{"on_xmit", PROGRAMS_PACKETS, false},	    {"on_xmit_done", PROGRAMS_PACKETS, false},
+	{"on_xmit", PROGRAMS_PACKETS, true},	    {"on_xmit_done", PROGRAMS_PACKETS, false},
 };
 
 static const struct grouped *grouping(const char *program)
@@ -63,11 +64,11 @@ static const struct grouped *grouping(const char *program)
 	return NULL;
 }
 
-static bool takes(const char *program)
+static bool begins(const char *program)
 {
 	const struct grouped *row = grouping(program);
 
-	return row && row->takes;
+	return row && row->begins;
 }
 
 /* Run by the daemon, or by its clocks, and attached to nothing. */
@@ -115,8 +116,9 @@ __attribute__((format(printf, 2, 3))) static void pin_path(char path[PIN_LEN], c
 	va_end(ap);
 }
 
-/* Removes a folder of pins; folders in it down to so many levels, and takers first. The kernel
- * detaches what was pinned before unlink(2) returns, unless somebody has it open. */
+/* Removes a folder of pins; folders in it down to so many levels, and first what begins something.
+ * Unless somebody has it open, what was pinned is detached, by some kernels before unlink(2)
+ * returns, by others soon after. */
 static void remove_pins(const char *path, int levels)
 {
 	for (int last = 0; last < 2; last++) {
@@ -125,7 +127,7 @@ static void remove_pins(const char *path, int levels)
 		for (const struct dirent *entry; dir && (entry = readdir(dir));) {
 			char inner[PIN_LEN + NAME_MAX + 1];
 
-			if (entry->d_name[0] == '.' || (!last && !takes(entry->d_name)))
+			if (entry->d_name[0] == '.' || (!last && !begins(entry->d_name)))
 				continue;
 			snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
 			if (unlink(inner) < 0 && levels)
@@ -153,6 +155,15 @@ static void remove_leftovers(void)
 	}
 }
 
+/* Where others than root may make files in the bpffs, what is there may be a trap. */
+static bool pins_are_ours(void)
+{
+	struct stat pins;
+
+	return lstat(PINS, &pins) == 0 && S_ISDIR(pins.st_mode) && pins.st_uid == geteuid() &&
+	       !(pins.st_mode & (S_IWGRP | S_IWOTH));
+}
+
 static int make_pins(void)
 {
 	struct statfs fs;
@@ -164,10 +175,11 @@ static int make_pins(void)
 	    mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
 		return -errno;
 	pin_path(path, "%s", "");
-	if ((mkdir(PINS, 0700) < 0 && errno != EEXIST) ||
-	    (mkdir(path, 0700) < 0 && errno != EEXIST))
+	if (mkdir(PINS, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	return 0;
+	if (!pins_are_ours())
+		return -EEXIST;
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 int programs_open(const char *what)
@@ -185,18 +197,21 @@ bool programs_are_loaded(enum program_group group)
 	char path[PIN_LEN];
 
 	pin_path(path, "%s", group_names[group]);
-	return access(path, F_OK) == 0;
+	return pins_are_ours() && access(path, F_OK) == 0;
 }
 
 void programs_unload(enum program_group group)
 {
 	char path[PIN_LEN], part[PIN_LEN];
 
-	/* Whoever finds it ended halfway removes the rest. */
-	pin_path(path, "%s", group_names[group]);
-	pin_path(part, "%s" PART, group_names[group]);
-	if (rename(path, part) == 0)
-		remove_pins(part, 0);
+	if (!pins_are_ours())
+		return;
+	if (group < PROGRAMS_GROUPS) {
+		pin_path(path, "%s", group_names[group]);
+		pin_path(part, "%s" PART, group_names[group]);
+		(void)rename(path, part);
+	}
+	remove_leftovers();
 }
 
 /* Opens what is pinned in a folder; the number of descriptors there are then. */
@@ -234,14 +249,17 @@ static bool is_among(int fd, const int *fds, size_t n)
  */
 static void let_go(const int *fds, size_t n)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 	char byte;
 	pid_t pid;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (!n)
 		return;
-	pid = fork();
+	pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
 	if (pid == 0) {
+		/* Nobody waits for the one that stays. */
+		if (fork() != 0)
+			_exit(EXIT_SUCCESS);
 		/* The daemon's lock and its clients, for example, are not kept. */
 		for (int fd = STDERR_FILENO + 1; fd < FD_SETSIZE; fd++) {
 			if (fd != ends[0] && !is_among(fd, fds, n))
@@ -252,17 +270,27 @@ static void let_go(const int *fds, size_t n)
 			;
 		_exit(EXIT_SUCCESS);
 	}
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0);
 	for (size_t i = 0; i < n; i++)
 		(void)close(fds[i]);
-	(void)close(ends[0]);
-	(void)close(ends[1]);
+	closep(&ends[0]);
+	closep(&ends[1]);
 }
 
 void programs_remove(void)
 {
+	char path[PIN_LEN], gone[PIN_LEN];
 	int fds[PINS_MAX];
-	size_t n = open_pins(PINS, GROUP_DEEP + 1, fds, 0);
+	size_t n;
 
+	if (!pins_are_ours())
+		return;
+	/* At once: half of it must not be taken for all. */
+	pin_path(path, "%s", "");
+	snprintf(gone, sizeof(gone), PINS "/%s_gone", build_name());
+	(void)rename(path, gone);
+	n = open_pins(PINS, GROUP_DEEP + 1, fds, 0);
 	remove_pins(PINS, GROUP_DEEP + 1);
 	let_go(fds, n);
 }
@@ -386,7 +414,7 @@ static int attach(struct recov *bpf, enum program_group group)
 		bpf_object__for_each_program(program, bpf->obj)
 		{
 			if (!bpf_program__autoload(program) || is_called(program) ||
-			    takes(bpf_program__name(program)) != last)
+			    begins(bpf_program__name(program)) != last)
 				continue;
 			(void)attach_one(program, part);
 		}
@@ -429,10 +457,18 @@ int programs_load(enum program_group group, struct replug_error *err)
 	if (r < 0)
 		return r;
 	r = make_pins();
+	if (r == -EEXIST) {
+		err->fault = REPLUG_FAULT_REFUSED;
+		snprintf(err->text, sizeof(err->text),
+			 "drivers cannot be watched: " PINS " is somebody else's");
+		return r;
+	}
 	if (r < 0)
 		return obstacle_explain(err, r == -ENOENT ? -EOPNOTSUPP : r,
 					"drivers cannot be watched");
 	remove_leftovers();
+	if (programs_are_loaded(group))
+		return 0;
 	/* Kernels before 5.11 count maps; what is refused here is refused again by the load. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	libbpf_set_print(on_libbpf);

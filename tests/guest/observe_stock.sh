@@ -101,7 +101,7 @@ ethtool_requests() {
 	recovctl requests e1000 --json | jq -cM '[.requests[] | select(.kind == "net-ethtool") | .what]'
 }
 check "of ethtool only what sets a state" test "$(ethtool_requests)" = '["0x8000000000000016"]'
-modprobe dummy
+modprobe dummy numdummies=0
 ip link add dummy0 type dummy
 ip link set dummy0 mtu 1234
 for driver in "${DRIVERS_WATCHED[@]}"; do
