@@ -201,6 +201,16 @@ static void the_innermost_of_a_tasks_calls_hangs(void **state)
 	assert_string_equal(told[0].entry, "probe");
 }
 
+static bool is_asleep(pid_t pid)
+{
+	_cleanup_fclose_ FILE *stat = NULL;
+	char path[32], status = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	stat = fopen(path, "re");
+	return stat && fscanf(stat, "%*d (%*[^)]) %c", &status) == 1 && status == 'S';
+}
+
 static void a_call_that_waits_is_no_hang(void **state)
 {
 	pid_t pid = fork();
@@ -209,7 +219,8 @@ static void a_call_that_waits_is_no_hang(void **state)
 		(void)pause();
 		_exit(0);
 	}
-	(void)usleep(100000);
+	for (int i = 0; i < 10000 && !is_asleep(pid); i++)
+		(void)usleep(1000);
 	call(RECOV_ENTRY_IOCTL, (unsigned)pid, 3);
 	look(10);
 	(void)kill(pid, SIGKILL);
