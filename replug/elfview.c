@@ -269,3 +269,20 @@ bool elf_view_rela(const struct elf_view *view, size_t section, size_t i, uint64
 	*ret_symbol = GELF_R_SYM(rela.r_info);
 	return true;
 }
+
+bool elf_view_rela_target(const struct elf_view *view, size_t section, size_t i,
+			  size_t *ret_section, uint64_t *ret_value)
+{
+	Elf_Data *data = elf_getdata(elf_getscn(view->elf, section), NULL);
+	struct elf_symbol symbol;
+	GElf_Rela rela;
+
+	if (i >= elf_view_n_relas(view, section) || !data || !gelf_getrela(data, (int)i, &rela) ||
+	    !elf_view_symbol(view, GELF_R_SYM(rela.r_info), &symbol))
+		return false;
+	if (symbol.section == SHN_UNDEF || symbol.section >= view->n_sections)
+		return false;
+	*ret_section = symbol.section;
+	*ret_value = symbol.value + (uint64_t)rela.r_addend;
+	return true;
+}

@@ -60,5 +60,8 @@ size_t elf_view_n_relas(const struct elf_view *view, size_t section);
 /* i below n_relas; the symbol's index in *ret_symbol is below n_symbols. False: no such entry. */
 bool elf_view_rela(const struct elf_view *view, size_t section, size_t i, uint64_t *ret_offset,
 		   size_t *ret_symbol);
+/* What the entry points at: a section below n_sections, and how far into it, which may be outside. */
+bool elf_view_rela_target(const struct elf_view *view, size_t section, size_t i,
+			  size_t *ret_section, uint64_t *ret_value);
 
 #endif /* REPLUG_ELFVIEW_H */

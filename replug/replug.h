@@ -32,7 +32,8 @@ struct replug_error {
 	char text[256];
 };
 
-/* ---- image: image.c (file, decompression), elf.c (bounds-checked sections), private.c ---- */
+/* ---- image: image.c (file, decompression), elf.c (bounds-checked sections), private.c,
+ * functions.c ---- */
 
 struct replug_image;
 
@@ -65,6 +66,14 @@ const struct replug_symbol *replug_image_exports(const struct replug_image *imag
 /* Largest private area the image asks a known core allocator for, found by decoding the calls in
  * its text. 0: none found; -ENODATA: a size that is no constant. */
 int replug_image_private_size(const struct replug_image *image, uint32_t *ret_bytes);
+/* The names of the functions that the kernel lets be probed, sorted; not those of the module's exit,
+ * parts of functions, and names that are not unique. The array is the caller's to free, the names
+ * are the image's. -ENOMEM. */
+int replug_image_functions(const struct replug_image *image, const char ***ret_names,
+			   size_t *ret_n);
+/* The contents of the first section of that name, owned by the image; NULL: there is none. */
+const void *replug_image_section(const struct replug_image *image, const char *name,
+				 size_t *ret_size);
 
 /* ---- host: what the plan has to know of the machine; a test gives fakes ---- */
 

@@ -37,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct replug_image *image = NULL;
 	struct replug_error error = {0};
+	const char **functions;
 	uint32_t private;
 	size_t n;
 
@@ -56,6 +57,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!replug_image_bytes(image, &n) || n == 0 || (replug_image_signed(image) && n < 40))
 		abort();
 	replug_image_private_size(image, &private);
+	if (!replug_image_functions(image, &functions, &n)) {
+		for (size_t i = 0; i < n; i++)
+			read_string(functions[i]);
+		free(functions);
+	}
 	replug_image_free(image);
 	return 0;
 }

@@ -15,6 +15,7 @@
 static inline int touch(const struct replug_image *image, uint32_t *ret_private)
 {
 	const struct replug_symbol *symbols;
+	const char **functions;
 	size_t n, total = 0;
 
 	total += strlen(replug_image_path(image)) + strlen(replug_image_name(image));
@@ -30,6 +31,11 @@ static inline int touch(const struct replug_image *image, uint32_t *ret_private)
 	symbols = replug_image_exports(image, &n);
 	for (size_t i = 0; i < n; i++)
 		total += strlen(symbols[i].name) + symbols[i].has_crc;
+	if (replug_image_functions(image, &functions, &n) == 0) {
+		for (size_t i = 0; i < n; i++)
+			total += strlen(functions[i]);
+		free(functions);
+	}
 	assert_non_null(replug_image_bytes(image, &n));
 	assert_true(total > 0);
 	return replug_image_private_size(image, ret_private);
