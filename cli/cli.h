@@ -22,6 +22,7 @@ struct cli {
 	bool terminal; /* standard output is one */
 	bool check, dry_run, follow;
 	bool from_load, memory, dma_maps, packets, events;
+	const char *inside; /* NULL: not asked for */
 	const char *to;
 	uint64_t budget; /* bytes; 0: none */
 	bool has_drain;

@@ -108,6 +108,12 @@ static int client_error(const char *error, const json_t *parameters)
 		complain("no driver %s is loaded", detail ? detail : "of this name");
 		return EXIT_USAGE;
 	}
+	if (strcmp(name, "NoSuchFunction") == 0) {
+		detail = json_string_value(json_object_get(parameters, "driver"));
+		complain("%s has no function %s that can be probed", detail ? detail : "the driver",
+			 json_string_value(json_object_get(parameters, "functions")));
+		return EXIT_USAGE;
+	}
 	if (strcmp(name, "BuiltIn") == 0) {
 		detail = json_string_value(json_object_get(parameters, "driver"));
 		complain("%s is built into the kernel and can't be taken out",

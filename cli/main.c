@@ -27,11 +27,12 @@ enum {
 	TAKES_PACKETS = 1 << 8,
 	TAKES_EVENTS = 1 << 9,
 	TAKES_BUDGET = 1 << 10,
+	TAKES_INSIDE = 1 << 11,
 };
 
 static const char *const taken_names[] = {"--to",      "--check",     "--dry-run", "--drain-limit",
 					  "--follow",  "--from-load", "--memory",  "--dma-maps",
-					  "--packets", "--events",    "--budget"};
+					  "--packets", "--events",    "--budget",  "--inside"};
 
 static const struct verb {
 	const char *name;
@@ -50,8 +51,9 @@ static const struct verb {
 	 "Take a driver out and put it, or IMAGE, back in"},
 	{"trace", verb_trace, 1, 1,
 	 TAKES_FROM_LOAD | TAKES_MEMORY | TAKES_DMA_MAPS | TAKES_PACKETS | TAKES_EVENTS |
-		 TAKES_BUDGET,
-	 "trace DRIVER [--from-load] [--memory] [--budget SIZE] [--dma-maps] [--packets] "
+		 TAKES_BUDGET | TAKES_INSIDE,
+	 "trace DRIVER [--from-load] [--inside[=GLOB]] [--memory] [--budget SIZE] [--dma-maps] "
+	 "[--packets] "
 	 "[--events]",
 	 "Watch what a driver does, until Ctrl-C"},
 	{"objects", verb_objects, 1, 1, 0, "objects DRIVER", "What a watched driver owns"},
@@ -69,6 +71,7 @@ static const char options_help[] =
 	"  --dry-run          print the whole plan and change nothing\n"
 	"  --drain-limit=T    how long work in flight may take to end, as 500ms or 1.5s\n"
 	"  --from-load        the driver need not be loaded yet\n"
+	"  --inside[=GLOB]    also count the calls of its own functions, of these names\n"
 	"  --memory           also its slab memory\n"
 	"  --budget=SIZE      how much memory it may own, as 512K or 64M: an event tells of more\n"
 	"  --dma-maps         also its mappings of single buffers\n"
@@ -181,6 +184,7 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		PACKETS,
 		EVENTS,
 		BUDGET,
+		INSIDE,
 		JSON,
 		NO_LEGEND,
 		COLOR,
@@ -199,6 +203,7 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		{"packets", no_argument, NULL, PACKETS},
 		{"events", no_argument, NULL, EVENTS},
 		{"budget", required_argument, NULL, BUDGET},
+		{"inside", optional_argument, NULL, INSIDE},
 		{"json", no_argument, NULL, JSON},
 		{"no-legend", no_argument, NULL, NO_LEGEND},
 		{"color", required_argument, NULL, COLOR},
@@ -207,6 +212,7 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		{"version", no_argument, NULL, VERSION},
 		{},
 	};
+	const char *equals;
 	int c, r = 0;
 
 	opterr = 0;
@@ -258,6 +264,13 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		case BUDGET:
 			r = set_budget(cli, optarg);
 			*ret_given |= TAKES_BUDGET;
+			break;
+		case INSIDE:
+			equals = strchr(argv[optind - 1], '=');
+			cli->inside = equals ? equals + 1 : "*";
+			if (!*cli->inside)
+				r = missing_value("--inside");
+			*ret_given |= TAKES_INSIDE;
 			break;
 		case JSON:
 			cli->json = true;

@@ -22,6 +22,7 @@ static void say_missed(const json_t *reply)
 {
 	const json_t *missed = json_object_get(reply, "missed"), *value;
 	const json_t *watch = json_object_get(reply, "watch");
+	const json_t *inside = json_object_get(reply, "inside");
 	const char *what;
 
 	json_object_foreach((json_t *)missed, what, value) {
@@ -29,6 +30,10 @@ static void say_missed(const json_t *reply)
 			complain("missed: %" PRId64 " %s", (int64_t)json_integer_value(value),
 				 what);
 	}
+	if (inside && number_of(inside, "left_out"))
+		complain("%" PRId64 " functions of %s are counted, %" PRId64 " more are not",
+			 number_of(inside, "functions"), text_of(reply, "driver"),
+			 number_of(inside, "left_out"));
 	if (json_is_object(watch) && !is_set(watch, "from_load"))
 		complain("%s was watched only after it had been loaded: what it took before is "
 			 "not known",
@@ -216,6 +221,8 @@ int verb_trace(const struct cli *cli)
 			   cli->dma_maps, "packets", cli->packets, "events", cli->events);
 	if (cli->budget)
 		json_object_set_new(wanted, "budget", json_integer((json_int_t)cli->budget));
+	if (cli->inside)
+		json_object_set_new(wanted, "inside", json_string(cli->inside));
 	r = client_call(client, "Trace", wanted, true);
 	while (!r && continues && !interrupted) {
 		json_auto_t *reply = NULL;

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "control.h"
 #include "control_replug.h"
+#include "inside.h"
 #include "inventory.h"
 #include "manager.h"
 #include "observation.h"
@@ -26,6 +27,13 @@ static int no_such_driver(struct varlink_call *call, const char *driver)
 {
 	return varlink_error(call, CONTROL_INTERFACE ".NoSuchDriver",
 			     json_pack("{s:o}", "driver", text_json(driver)));
+}
+
+static int no_such_function(struct varlink_call *call, const char *driver, const char *glob)
+{
+	return varlink_error(
+		call, CONTROL_INTERFACE ".NoSuchFunction",
+		json_pack("{s:o, s:o}", "driver", text_json(driver), "functions", text_json(glob)));
 }
 
 static int fail(struct varlink_call *call, const struct replug_error *error)
@@ -60,7 +68,8 @@ struct trace {
 	sd_event_source *timer;
 	uint64_t interval_usec;
 	struct watch *watch;
-	bool events; /* each single one, too */
+	bool events;	       /* each single one, too */
+	struct inside *inside; /* NULL: its functions are not counted */
 	char driver[RECOV_MODULE_LEN];
 };
 
@@ -68,19 +77,22 @@ static json_t *take_snapshot(const struct trace *trace)
 {
 	struct manager *manager = trace->manager;
 	json_auto_t *leaks = observation_leaks(manager, trace->driver);
-	json_t *snapshot;
+	json_t *entries = observation_entries(manager, trace->driver), *snapshot;
 	uint64_t lost;
 
-	snapshot =
-		json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:o}", "schema", TRACE_SCHEMA, "driver",
-			  trace->driver, "watch", observation_watch_json(manager, trace->driver),
-			  "entries", observation_entries(manager, trace->driver), "objects",
-			  observation_classes(manager, trace->driver), "leaks",
-			  (int)json_array_size(leaks), "missed", observation_missed(manager));
+	if (trace->inside)
+		inside_list(trace->inside, entries);
+	snapshot = json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:o}", "schema", TRACE_SCHEMA,
+			     "driver", trace->driver, "watch",
+			     observation_watch_json(manager, trace->driver), "entries", entries,
+			     "objects", observation_classes(manager, trace->driver), "leaks",
+			     (int)json_array_size(leaks), "missed", observation_missed(manager));
 	if (trace->events) {
 		json_object_set_new(snapshot, "events", observation_events(trace->watch, &lost));
 		json_object_set_new(snapshot, "events_lost", json_integer((json_int_t)lost));
 	}
+	if (trace->inside)
+		json_object_set_new(snapshot, "inside", inside_json(trace->inside));
 	return snapshot;
 }
 
@@ -105,6 +117,7 @@ static void trace_end(void *ctx)
 
 	sd_event_source_disable_unref(trace->timer);
 	observation_unwatch(trace->watch);
+	inside_free(trace->inside);
 	varlink_call_unref(trace->call);
 	free(trace);
 }
@@ -112,7 +125,10 @@ static void trace_end(void *ctx)
 static void on_watched(void *ctx, const struct replug_error *error)
 {
 	struct trace *trace = ctx;
+	struct replug_error no_inside = {};
 
+	if (!error && trace->inside && inside_start(trace->inside, &no_inside) < 0)
+		error = &no_inside;
 	if (error) {
 		(void)fail(trace->call, error);
 		trace_end(trace);
@@ -126,21 +142,24 @@ static void on_watched(void *ctx, const struct replug_error *error)
 					 trace->interval_usec, 0, on_interval, trace);
 }
 
+/* inside: the functions to count, or NULL; taken over. */
 static int trace_begin(struct manager *manager, struct varlink_call *call, const char *driver,
-		       unsigned groups, bool events, uint64_t budget, uint64_t interval_usec)
+		       unsigned groups, bool events, uint64_t budget, uint64_t interval_usec,
+		       struct inside *inside)
 {
 	struct trace *trace;
 	int r;
 
 	trace = calloc(1, sizeof(*trace));
-	if (!trace)
-		return control_fail(call, -ENOMEM);
-	r = observation_watch(manager, driver, groups, on_watched, trace, &trace->watch);
+	r = trace ? observation_watch(manager, driver, groups, on_watched, trace, &trace->watch)
+		  : -ENOMEM;
 	if (r < 0) {
+		inside_free(inside);
 		free(trace);
 		return control_fail(call, r);
 	}
 	observation_set_budget(trace->watch, budget);
+	trace->inside = inside;
 	trace->manager = manager;
 	trace->call = varlink_call_ref(call);
 	trace->events = events;
@@ -154,11 +173,15 @@ int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
 {
 	struct manager *manager = ctx;
 	bool from_load = false, memory = false, dma_maps = false, packets = false, events = false;
+	const char *driver = NULL, *functions = NULL;
+	struct replug_error error = {};
+	struct inside *inside = NULL;
 	int64_t interval_ms = 0, budget = 0;
-	const char *driver = NULL;
 	unsigned groups;
+	int r = 0;
 	const struct varlink_parameter table[] = {
 		{.name = "driver", .type = VARLINK_STRING, .required = true, .ret = &driver},
+		{.name = "inside", .type = VARLINK_STRING, .ret = &functions},
 		{.name = "from_load", .type = VARLINK_BOOL, .ret = &from_load},
 		{.name = "memory", .type = VARLINK_BOOL, .ret = &memory},
 		{.name = "dma_maps", .type = VARLINK_BOOL, .ret = &dma_maps},
@@ -187,8 +210,13 @@ int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
 		 (dma_maps ? 1U << PROGRAMS_DMA_MAPS : 0) | (packets ? 1U << PROGRAMS_PACKETS : 0);
 	if (!interval_ms)
 		interval_ms = events ? EVENTS_INTERVAL_MS : INTERVAL_MS;
+	if (functions)
+		r = inside_new(driver, functions, &inside, &error);
+	if (r < 0)
+		return r == -ENODATA ? no_such_function(call, driver, functions)
+				     : fail(call, &error);
 	return trace_begin(manager, call, driver, groups, events, (uint64_t)budget,
-			   (uint64_t)interval_ms * 1000);
+			   (uint64_t)interval_ms * 1000, inside);
 }
 
 /* ---- what is known now ---- */

@@ -16,6 +16,7 @@
 #include "inventory.h"
 #include "log.h"
 #include "observation.h"
+#include "probe.h"
 #include "programs.h"
 #include "query.h"
 #include "report.h"
@@ -391,6 +392,8 @@ int manager_start(struct manager *manager)
 	r = take_lock(manager);
 	if (r < 0)
 		return r;
+	/* What is attached, since it was to be watched on, can't be removed. */
+	probe_set_free(probe_set_find(""));
 	r = start_loop(manager);
 	if (r < 0)
 		return r;
