@@ -46,6 +46,7 @@ FLOW := $(call object,$(wildcard tests/flow/*.c))
 PLAIN := $(call object,$(wildcard tests/plain/*.c))
 ATTACH := $(call object,$(wildcard tests/bpf/*.c))
 LOAD := $(call object,$(wildcard tests/load/*.c))
+SOUND := $(call object,$(wildcard tests/sound/*.c))
 UNIT := $(call object,$(filter-out tests/unit/fuzz_%,$(wildcard tests/unit/*.c)))
 
 RECOVERD_MAIN := $(filter %/main.o,$(RECOVERD))
@@ -60,7 +61,8 @@ BPF := $(patsubst %.bpf.c,$(B)/%.bpf.o,bpf/watch.bpf.c \
 LIBRARIES := $(if $(REPLUG),$(B)/libreplug.a $(B)/libreplug.so.0)
 PROGRAMS := $(if $(RECOVERD_MAIN),$(B)/recoverd) $(if $(CLI),$(B)/recovctl) \
 	$(if $(FLOW),$(B)/tests/flow/flow) $(if $(PLAIN),$(B)/tests/plain/plain) \
-	$(if $(ATTACH),$(B)/tests/bpf/attach) $(if $(LOAD),$(B)/tests/load/load)
+	$(if $(ATTACH),$(B)/tests/bpf/attach) $(if $(LOAD),$(B)/tests/load/load) \
+	$(if $(SOUND),$(B)/tests/sound/play)
 MANUALS := $(patsubst man/%.scd,$(B)/man/%,$(wildcard man/*.scd))
 UNIT_TESTS := $(patsubst $(B)/obj/%.o,$(B)/%,$(UNIT_MAIN))
 # Archives: a program takes from them what it uses.
@@ -93,7 +95,7 @@ $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE)
 
-$(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(LOAD) $(UNIT): private HARDENING += -fPIE
+$(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(LOAD) $(SOUND) $(UNIT): private HARDENING += -fPIE
 $(REPLUG): private HARDENING += -fPIC
 $(UNIT): private CPPFLAGS += -Irecoverd -Icli
 
@@ -139,6 +141,11 @@ $(B)/tests/load/load: $(LOAD)
 	@mkdir -p $(@D)
 	$(Q)$(LINK)
 
+$(B)/tests/sound/play: $(SOUND)
+	$(call show,LD)
+	@mkdir -p $(@D)
+	$(Q)$(LINK)
+
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_PARTS) $(PARTS)
 	$(call show,LD)
 	@mkdir -p $(@D)
@@ -156,7 +163,7 @@ $(B)/fuzz/%: tests/unit/fuzz_%.c $(wildcard replug/*.[ch] include/*.h)
 fuzz: $(patsubst tests/unit/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/unit/fuzz_*.c))
 
 -include $(BPF:.o=.d)
--include $(patsubst %.o,%.d,$(REPLUG) $(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(LOAD) $(UNIT))
+-include $(patsubst %.o,%.d,$(REPLUG) $(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(LOAD) $(SOUND) $(UNIT))
 
 $(B)/man/%: man/%.scd
 	$(call show,MAN)

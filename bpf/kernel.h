@@ -32,7 +32,7 @@ struct list_head {
 };
 
 struct pt_regs {
-	unsigned long ax, di, si, dx, sp, ip;
+	unsigned long r9, r8, ax, cx, dx, si, di, ip, sp;
 };
 
 struct module_layout {

@@ -11,6 +11,7 @@
 #define ETHTOOL_DEV_NAME   2
 #define NLA_TYPE_MASK	   0x3fff
 #define NLMSG_AND_GENL_LEN 20
+#define ETHTOOL_IOCTL_LEN  192 /* as much as is read of a structure of any command's */
 
 extern const void ethtool_genl_family __ksym;
 
@@ -314,7 +315,7 @@ int BPF_PROG(on_ethtool, struct net *net, const char *ifr, const void *argument)
 		.object = (u64)dev,
 		.what = is_numbered(command[0]) ? (u64)command[1] << 32 | command[0] : command[0],
 		.data = argument,
-		.size = RECOV_REQUEST_DATA,
+		.size = ETHTOOL_IOCTL_LEN,
 		.user = true,
 		.device = parent_of_netdev(dev)});
 	return 0;

@@ -99,6 +99,8 @@ int verb_leaks(const struct cli *cli)
 	return EXIT_DONE;
 }
 
+#define DATA_SHOWN 48 /* hex digits; --json has all */
+
 int verb_requests(const struct cli *cli)
 {
 	_cleanup_(table_uninit) struct table table = {};
@@ -114,15 +116,17 @@ int verb_requests(const struct cli *cli)
 		  (const char *[]){"ORDER", "KIND", "DEVICE", "WHAT", "RESULT", "BY", "DATA"},
 		  NULL);
 	json_array_foreach(json_object_get(reply, "requests"), i, request) {
-		char order[32], result[32];
+		const char *hex = text_of(request, "data");
+		char order[32], result[32], data[DATA_SHOWN + 4];
 
 		snprintf(order, sizeof(order), "%" PRId64, number_of(request, "order"));
 		snprintf(result, sizeof(result), "%" PRId64, number_of(request, "result"));
+		snprintf(data, sizeof(data), "%.*s%s", DATA_SHOWN, hex,
+			 strlen(hex) > DATA_SHOWN ? "..." : "");
 		table_add(&table, 7,
 			  (const char *[]){order, text_of(request, "kind"),
 					   text_of(request, "device"), text_of(request, "what"),
-					   result, text_of(request, "comm"),
-					   text_of(request, "data")},
+					   result, text_of(request, "comm"), data},
 			  NULL);
 	}
 	table_say(cli, &table);

@@ -32,7 +32,7 @@
 #define RECOV_MODULE_LEN    56	/* MODULE_NAME_LEN */
 #define RECOV_LABEL_LEN	    24	/* names of devices and objects, cut */
 #define RECOV_COMM_LEN	    16	/* TASK_COMM_LEN */
-#define RECOV_REQUEST_DATA  192 /* bytes of a request that are kept */
+#define RECOV_REQUEST_DATA  608 /* bytes of a request that are kept; the hw_params of a PCM */
 #define RECOV_STACK_DEPTH   24
 #define RECOV_LONG_NS	    1000000000
 #define RECOV_LATENCY_SLOTS 32 /* a power of two of ns each */
@@ -255,6 +255,16 @@ struct recov_request {
 	__u8 data[RECOV_REQUEST_DATA];
 };
 
+/* Where the fields of sound structures are, in bytes: programs are told when they are loaded, since
+ * the modules that have those may be loaded later. */
+struct recov_sound {
+	__u32 card_size;
+	__u32 card_parent, card_module, card_device; /* a pointer, a pointer, the device itself */
+	__u32 pcm_card, pcm_id, pcm_device;
+	__u32 substream_pcm, substream_number, substream_stream, substream_ops;
+	__u32 control_id, control_count;
+};
+
 enum recov_counter {
 	RECOV_COUNTER_OBJECTS_FULL, /* objects that found no room */
 	RECOV_COUNTER_ENTRIES_FULL,
@@ -303,7 +313,7 @@ _Static_assert(sizeof(struct recov_object) == 96, "recov_object");
 _Static_assert(sizeof(struct recov_entry) == 160, "recov_entry");
 _Static_assert(sizeof(struct recov_running) == 72, "recov_running");
 _Static_assert(sizeof(struct recov_stay) == 64, "recov_stay");
-_Static_assert(sizeof(struct recov_request) == 272, "recov_request");
+_Static_assert(sizeof(struct recov_request) == 688, "recov_request");
 _Static_assert(sizeof(struct recov_record) == 288, "recov_record");
 
 #endif /* RECOV_OBSERVE_H */

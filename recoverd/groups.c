@@ -43,7 +43,8 @@ static void on_unloaded(struct manager *manager, void *ctx, json_t *answers,
 	(void)answers;
 	(void)result;
 	groups->doing = -1;
-	groups->ops->forget(groups->ctx, group);
+	if (group < PROGRAMS_GROUPS)
+		groups->ops->forget(groups->ctx, group);
 	groups->ops->on_change(groups->ctx);
 }
 

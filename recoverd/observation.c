@@ -13,6 +13,7 @@
 #include "observed.h"
 #include "programs.h"
 #include "report_health.h"
+#include "sound.h"
 #include "storm.h"
 #include "text.h"
 
@@ -317,10 +318,8 @@ static void on_forget(void *ctx, unsigned group)
 {
 	struct observation *observation = ctx;
 
-	if (observation->observer && group == PROGRAMS_MEMORY)
-		observer_forget_class(observation->observer, RECOV_OBJECT_SLAB);
-	else if (observation->observer && group == PROGRAMS_DMA_MAPS)
-		observer_forget_class(observation->observer, RECOV_OBJECT_DMA_MAP);
+	if (observation->observer)
+		observer_forget(observation->observer, group);
 }
 
 static void kick(void *ctx)
@@ -520,6 +519,8 @@ int observation_watch(struct manager *manager, const char *driver, unsigned grou
 	for (size_t i = 0; driver[i]; i++)
 		watch->driver[i] = driver[i] == '-' ? '_' : driver[i];
 	watch->groups = groups | 1U << PROGRAMS_BASE;
+	if (sound_concerns(watch->driver))
+		watch->groups |= 1U << PROGRAMS_SOUND;
 	watch->ready = ready;
 	watch->ctx = ctx;
 	while (*end)

@@ -288,10 +288,22 @@ void observer_unwatch(struct observer *observer, const char *driver)
 	purge(&observer->requests, (unsigned)slot, slot_of_request);
 }
 
-void observer_forget_class(struct observer *observer, enum recov_object_class class)
+void observer_forget(struct observer *observer, enum program_group group)
 {
-	purge(&observer->objects, class, class_of_object);
-	purge(&observer->freed, class, class_of_object);
+	static const unsigned classes[PROGRAMS_GROUPS] = {
+		[PROGRAMS_MEMORY] = 1U << RECOV_OBJECT_SLAB,
+		[PROGRAMS_DMA_MAPS] = 1U << RECOV_OBJECT_DMA_MAP,
+		[PROGRAMS_SOUND] = 1U << RECOV_OBJECT_CARD | 1U << RECOV_OBJECT_PCM |
+				   1U << RECOV_OBJECT_CONTROL,
+	};
+
+	_Static_assert(RECOV_OBJECT_CLASS_COUNT <= 32, "a bit for each class");
+	for (unsigned i = 0; i < RECOV_OBJECT_CLASS_COUNT; i++) {
+		if (!(classes[group] >> i & 1))
+			continue;
+		purge(&observer->objects, i, class_of_object);
+		purge(&observer->freed, i, class_of_object);
+	}
 }
 
 void observer_trace(struct observer *observer, unsigned slot, bool on)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "../include/recov_observe.h"
+#include "programs.h"
 
 struct observer;
 
@@ -23,8 +24,8 @@ void observer_free(struct observer *observer);
  * as can be are watched. Watching twice is watching once. */
 int observer_watch(struct observer *observer, const char *driver, unsigned *ret_slot);
 void observer_unwatch(struct observer *observer, const char *driver);
-/* Drops what is known of a class that is not watched any more. */
-void observer_forget_class(struct observer *observer, enum recov_object_class class);
+/* Drops what is known of objects that nothing but this group of programs watched. */
+void observer_forget(struct observer *observer, enum program_group group);
 /* Whether a driver sends a record for each object and each entry. Nothing is readable because of
  * these unless there are very many: read now and then. */
 void observer_trace(struct observer *observer, unsigned slot, bool on);

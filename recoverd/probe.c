@@ -226,7 +226,10 @@ struct probe_set *probe_set_find(const char *use)
 		    (!set->n_events || strcmp(event[-1].name, event->name) != 0))
 			set->n_events++;
 	}
-	return set;
+	if (set->n_events)
+		return set;
+	probe_set_forget(set);
+	return NULL;
 }
 
 /* What somebody else has open, too, is not let go of by this. */

@@ -25,20 +25,22 @@
 #include "cleanup.h"
 #include "log.h"
 #include "obstacle.h"
+#include "probe.h"
 #include "recov.skel.h"
+#include "sound.h"
 
 #define BPFFS	   "/sys/fs/bpf"
 #define PINS	   BPFFS "/recoverd"
 #define PIN_LEN	   256
 #define PART	   "_part" /* behind the name of a group while it is made */
 #define PINS_MAX   512
-#define GROUP_DEEP 2 /* folders below a build's */
+#define GROUP_DEEP 2	 /* folders below a build's */
+#define UNPIN_MS   10000 /* until the kernel has let go of what was pinned, at most */
 
 static const char *const group_names[PROGRAMS_GROUPS] = {
-	[PROGRAMS_BASE] = "base",
-	[PROGRAMS_MEMORY] = "memory",
-	[PROGRAMS_DMA_MAPS] = "dma_maps",
-	[PROGRAMS_PACKETS] = "packets",
+	[PROGRAMS_BASE] = "base",	  [PROGRAMS_MEMORY] = "memory",
+	[PROGRAMS_DMA_MAPS] = "dma_maps", [PROGRAMS_PACKETS] = "packets",
+	[PROGRAMS_SOUND] = "sound",
 };
 
 /* Those of no row are in the base. What begins something, an object's life or a transmission, is
@@ -79,10 +81,18 @@ static bool is_called(const struct bpf_program *program)
 	return strcmp(section, "syscall") == 0 || strcmp(section, "perf_event") == 0;
 }
 
+/* Those for sound, which are attached by the probes of sound.c. */
+static bool is_probe(const struct bpf_program *program)
+{
+	return strcmp(bpf_program__section_name(program), "kprobe") == 0;
+}
+
 static bool is_in(const struct bpf_program *program, enum program_group group)
 {
 	const struct grouped *row = grouping(bpf_program__name(program));
 
+	if (is_probe(program))
+		return group == PROGRAMS_SOUND;
 	return (row ? row->group : PROGRAMS_BASE) == group;
 }
 
@@ -137,10 +147,12 @@ static void remove_pins(const char *path, int levels)
 	(void)rmdir(path);
 }
 
-/* Everything that is not this build's, and groups that were not completed. */
-static void remove_leftovers(void)
+/* Everything that is not this build's, and groups that were not completed. Waits that long for what
+ * the kernel lets go of later. */
+static void remove_leftovers(unsigned patience_ms)
 {
 	_cleanup_closedir_ DIR *dir = opendir(PINS);
+	struct probe_set *probes;
 	char path[PIN_LEN];
 
 	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
@@ -153,6 +165,9 @@ static void remove_leftovers(void)
 		pin_path(path, "%s" PART, group_names[i]);
 		remove_pins(path, 0);
 	}
+	probes = probe_set_find(SOUND_PROBES);
+	probe_set_remove(probes, patience_ms);
+	probe_set_forget(probes);
 }
 
 /* Where others than root may make files in the bpffs, what is there may be a trap. */
@@ -211,7 +226,7 @@ void programs_unload(enum program_group group)
 		pin_path(part, "%s" PART, group_names[group]);
 		(void)rename(path, part);
 	}
-	remove_leftovers();
+	remove_leftovers(group == PROGRAMS_SOUND ? UNPIN_MS : 0);
 }
 
 /* Opens what is pinned in a folder; the number of descriptors there are then. */
@@ -244,16 +259,16 @@ static bool is_among(int fd, const int *fds, size_t n)
 
 /*
  * The kernel waits for a grace period with each program that it detaches, which adds up to seconds.
- * A child has them open, too, and ends once this process has let go of them: it is the last one,
- * and waits. However it ends, nothing stays attached.
+ * A child has them open, too, and closes them once this process has let go of them: it is the last
+ * one, and waits. However it ends, nothing stays attached.
  */
-static void let_go(const int *fds, size_t n)
+static void let_go(const int *fds, size_t n, const struct probe_set *probes)
 {
 	int ends[2] = {-1, -1};
 	char byte;
 	pid_t pid;
 
-	if (!n)
+	if (!n && !probes)
 		return;
 	pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
 	if (pid == 0) {
@@ -268,6 +283,9 @@ static void let_go(const int *fds, size_t n)
 		(void)setsid();
 		while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
 			;
+		for (size_t i = 0; i < n; i++)
+			(void)close(fds[i]);
+		probe_set_remove(probes, UNPIN_MS);
 		_exit(EXIT_SUCCESS);
 	}
 	if (pid > 0)
@@ -281,6 +299,7 @@ static void let_go(const int *fds, size_t n)
 void programs_remove(void)
 {
 	char path[PIN_LEN], gone[PIN_LEN];
+	struct probe_set *probes;
 	int fds[PINS_MAX];
 	size_t n;
 
@@ -292,7 +311,9 @@ void programs_remove(void)
 	(void)rename(path, gone);
 	n = open_pins(PINS, GROUP_DEEP + 1, fds, 0);
 	remove_pins(PINS, GROUP_DEEP + 1);
-	let_go(fds, n);
+	probes = probe_set_find(SOUND_PROBES);
+	let_go(fds, n, probes);
+	probe_set_forget(probes);
 }
 
 unsigned long long programs_skipped(void)
@@ -401,6 +422,18 @@ static int attach_one(struct bpf_program *program, const char *folder)
 	return r;
 }
 
+/* Drivers are worth watching without their sound, too. */
+static void attach_sound(struct recov *bpf, const char *folder)
+{
+	struct replug_error err = {};
+
+	/* Programs that do not know where the fields are stay out. */
+	if (!bpf->data_sound->sound.card_size)
+		return;
+	if (sound_attach(bpf->obj, folder, &err) < 0)
+		log_line(LOG_WARNING, "Sound drivers are watched in part: %s", err.text);
+}
+
 /* What could not be attached has been told; the rest is worth having. */
 static int attach(struct recov *bpf, enum program_group group)
 {
@@ -414,11 +447,13 @@ static int attach(struct recov *bpf, enum program_group group)
 		bpf_object__for_each_program(program, bpf->obj)
 		{
 			if (!bpf_program__autoload(program) || is_called(program) ||
-			    begins(bpf_program__name(program)) != last)
+			    is_probe(program) || begins(bpf_program__name(program)) != last)
 				continue;
 			(void)attach_one(program, part);
 		}
 	}
+	if (group == PROGRAMS_SOUND)
+		attach_sound(bpf, part);
 	pin_path(path, "%s", group_names[group]);
 	return rename(part, path) < 0 ? -errno : 0;
 }
@@ -451,6 +486,7 @@ int programs_load(enum program_group group, struct replug_error *err)
 {
 	_cleanup_(recov_freep) struct recov *bpf = NULL;
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct replug_error why = {};
 	int r;
 
 	r = obstacle_find(err);
@@ -466,7 +502,7 @@ int programs_load(enum program_group group, struct replug_error *err)
 	if (r < 0)
 		return obstacle_explain(err, r == -ENOENT ? -EOPNOTSUPP : r,
 					"drivers cannot be watched");
-	remove_leftovers();
+	remove_leftovers(0);
 	if (programs_are_loaded(group))
 		return 0;
 	/* Kernels before 5.11 count maps; what is refused here is refused again by the load. */
@@ -478,6 +514,8 @@ int programs_load(enum program_group group, struct replug_error *err)
 	r = choose_programs(bpf, group);
 	if (r < 0)
 		return obstacle_explain(err, r, "drivers cannot be watched");
+	if (group == PROGRAMS_SOUND && sound_fields(&bpf->data_sound->sound, &why) < 0)
+		log_line(LOG_WARNING, "Sound drivers are watched in part: %s", why.text);
 	r = pin_maps(bpf);
 	if (r >= 0)
 		r = recov__load(bpf);

@@ -21,6 +21,7 @@ enum program_group {
 	PROGRAMS_MEMORY,   /* slab memory */
 	PROGRAMS_DMA_MAPS, /* mappings of single buffers */
 	PROGRAMS_PACKETS,  /* polls and transmissions */
+	PROGRAMS_SOUND,	   /* sound cards and what is asked of them */
 	PROGRAMS_GROUPS,
 };
 
