@@ -392,8 +392,8 @@ int manager_start(struct manager *manager)
 	r = take_lock(manager);
 	if (r < 0)
 		return r;
-	/* What is attached, since it was to be watched on, can't be removed. */
-	probe_set_free(probe_set_find(""));
+	/* Of a daemon that was killed; those for sound are its programs'. */
+	probe_set_free(probe_set_find("inside"));
 	r = start_loop(manager);
 	if (r < 0)
 		return r;

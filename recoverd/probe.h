@@ -40,11 +40,12 @@ int probe_set_calls(const struct probe_set *set, const char *name, uint64_t *cal
  * no longer the set's, and goes on until it is unlinked. -errno. */
 int probe_set_pin(struct probe_set *set, const char *folder);
 
-/* The events there are now of any process for that use, or NULL; "": for all. */
+/* The events there are now of any process for that use, or NULL. */
 struct probe_set *probe_set_find(const char *use);
 
-/* Detaches and removes the events, for which the kernel takes some milliseconds a function. Events
- * of others are removed if nothing is attached to them any more by then: the kernel lets go of a
+/* Detaches and removes the events, for which the kernel takes some milliseconds a function. Only
+ * for events of others that nobody wants: of an event with several functions the kernel keeps one
+ * as long as something is attached: the kernel lets go of a
  * link some time after its pin is unlinked. */
 void probe_set_remove(const struct probe_set *set, unsigned patience_ms);
 /* The same by a child process, and frees the set: returns at once. */

@@ -165,6 +165,9 @@ static void remove_leftovers(unsigned patience_ms)
 		pin_path(path, "%s" PART, group_names[i]);
 		remove_pins(path, 0);
 	}
+	/* An event with several functions would lose all but one of them, attached or not. */
+	if (programs_are_loaded(PROGRAMS_SOUND))
+		return;
 	probes = probe_set_find(SOUND_PROBES);
 	probe_set_remove(probes, patience_ms);
 	probe_set_forget(probes);
