@@ -44,9 +44,9 @@ int probe_set_pin(struct probe_set *set, const char *folder);
 struct probe_set *probe_set_find(const char *use);
 
 /* Detaches and removes the events, for which the kernel takes some milliseconds a function. Only
- * for events of others that nobody wants: of an event with several functions the kernel keeps one
- * as long as something is attached: the kernel lets go of a
- * link some time after its pin is unlinked. */
+ * for events that nobody wants: what somebody else has attached to an event with several functions
+ * is left with one of them. Waits that long for what is still attached: the kernel lets go of a link
+ * some time after its pin is unlinked. */
 void probe_set_remove(const struct probe_set *set, unsigned patience_ms);
 /* The same by a child process, and frees the set: returns at once. */
 void probe_set_free(struct probe_set *set);
