@@ -151,6 +151,9 @@ check "and nothing but it and its folder in proc" \
 	test "$(recovctl leaks leaky_snd --json | jq -cM '[.leaks[].class] | sort')" = \
 	'["proc","sound-card"]'
 check "recoverd stops" stop_recoverd
-check "its probes are removed" eventually 20 no_events
+expect "another starts while the probes of that one are removed" start_recoverd
+check "it watches" eventually 20 recovctl objects snd_intel8x0
+check "it stops" stop_recoverd
+check "all probes are removed" eventually 30 no_events
 check_clean_log
 finish
