@@ -30,7 +30,8 @@ enum program_group {
  * What can't be attached is logged and left out. -errno with the sentence in err. */
 int programs_load(enum program_group group, struct replug_error *err);
 bool programs_are_loaded(enum program_group group);
-/* Detaches a group, PROGRAMS_GROUPS for none, and what others have left, which takes a tenth of a second for each program: for a process of its own. */
+/* Detaches a group, PROGRAMS_GROUPS for none, and removes what others have left. It takes a tenth
+ * of a second for each program: for a process of its own. */
 void programs_unload(enum program_group group);
 /* Detaches all and lets go of the maps, in the background. */
 void programs_remove(void);

@@ -36,15 +36,6 @@ no_events() {
 	test "$(events_left)" = 0
 }
 
-# refused STATUS REGEX ARG...: recovctl ends so, with one sentence.
-refused() {
-	local wanted=$1 regex=$2 status=0 said
-	shift 2
-	said=$(recovctl "$@" 2>&1 >/dev/null) || status=$?
-	echo "status $status: $said"
-	((status == wanted)) && [[ $said =~ $regex && $said != *$'\n'* ]]
-}
-
 # up_on CPU: opens and closes the card there.
 up_on() {
 	taskset -c "$1" ip link set "$(netdev_of e1000)" up

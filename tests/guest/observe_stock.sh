@@ -50,15 +50,6 @@ no_leaks() {
 	}
 }
 
-# refused STATUS REGEX ARG...: recovctl ends so, with one sentence.
-refused() {
-	local wanted=$1 regex=$2 status=0 said
-	shift 2
-	said=$(recovctl "$@" 2>&1 >/dev/null) || status=$?
-	echo "status $status: $said"
-	((status == wanted)) && [[ $said =~ $regex && $said != *$'\n'* ]]
-}
-
 # first_look OPTIONS COMMAND [ARG...]: trace, run the command meanwhile; the first look is kept.
 first_look() {
 	local options trace

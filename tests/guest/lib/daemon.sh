@@ -19,6 +19,15 @@ stop_recoverd() {
 	pid=$(daemon_pid) && kill "$pid" && eventually 5 test ! -e "/proc/$pid"
 }
 
+# refused STATUS REGEX ARG...: recovctl ends so, with one sentence.
+refused() {
+	local wanted=$1 regex=$2 status=0 said
+	shift 2
+	said=$(recovctl "$@" 2>&1 >/dev/null) || status=$?
+	echo "status $status: $said"
+	((status == wanted)) && [[ $said =~ $regex && $said != *$'\n'* ]]
+}
+
 # replug NAME DRIVER [OPTION...]: swap, and keep the result as $RESULTS/NAME.json and .status;
 # returns what recovctl does.
 replug() {
