@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Calls into a driver that any driver may get: probe, remove, interrupts, timers, works. */
+/* Calls into a driver that any driver may get: init, probe, remove, works. */
 #include "entry.h"
 
 SEC("fentry/really_probe")
@@ -42,41 +42,6 @@ int BPF_PROG(on_removed, struct device *device)
 	entry_end(slot, RECOV_ENTRY_REMOVE, 0);
 	request_log(&(struct request){
 		.slot = slot, .kind = RECOV_ENTRY_REMOVE, .object = (u64)device, .device = device});
-	return 0;
-}
-
-SEC("tp_btf/irq_handler_entry")
-int BPF_PROG(on_irq, int irq, struct irqaction *action)
-{
-	u64 handler = (u64)action->handler;
-
-	cpu_entry_begin(slot_of_code(handler), RECOV_ENTRY_IRQ, handler);
-	return 0;
-}
-
-SEC("tp_btf/irq_handler_exit")
-int BPF_PROG(on_irq_done, int irq, struct irqaction *action)
-{
-	if (slot_of_code((u64)action->handler) >= 0)
-		cpu_entry_end(RECOV_ENTRY_IRQ);
-	return 0;
-}
-
-SEC("tp_btf/timer_expire_entry")
-int BPF_PROG(on_timer, struct timer_list *timer)
-{
-	u64 function = (u64)timer->function;
-
-	cpu_entry_begin(slot_of_code(function), RECOV_ENTRY_TIMER, function);
-	return 0;
-}
-
-/* The timer may be gone by now. */
-SEC("tp_btf/timer_expire_exit")
-int BPF_PROG(on_timer_done)
-{
-	if (state.span.end)
-		cpu_entry_end(RECOV_ENTRY_TIMER);
 	return 0;
 }
 

@@ -196,6 +196,24 @@ __noinline int request_ask(struct request *request)
 	return 0;
 }
 
+static __always_inline struct recov_request *opening_of(struct recov_request_key *key, u64 file,
+							u32 slot)
+{
+	key->object = file;
+	key->slot = slot;
+	key->kind = RECOV_ENTRY_OPEN;
+	return bpf_map_lookup_elem(&requests, key);
+}
+
+static __always_inline void mark_opening(u64 file, u32 slot)
+{
+	struct recov_request_key key = {};
+	struct recov_request *opening = opening_of(&key, file, slot);
+
+	if (opening)
+		opening->has_more = 1;
+}
+
 __noinline int request_done(u32 kind, s64 result)
 {
 	struct recov_running_key task = {.kind = kind};
@@ -219,6 +237,8 @@ __noinline int request_done(u32 kind, s64 result)
 		ask->request.repeat = before ? before->repeat + 1 : 1;
 		if (bpf_map_update_elem(&requests, &ask->key, &ask->request, BPF_ANY))
 			count(RECOV_COUNTER_REQUESTS_FULL);
+		if (kind == RECOV_ENTRY_IOCTL)
+			mark_opening(ask->key.object, slot);
 	}
 	bpf_map_delete_elem(&asking, &task);
 	return 0;
@@ -249,5 +269,19 @@ __noinline int requests_forget(u64 *object)
 	struct forgotten forgotten = {.object = object ? *object : 0};
 
 	bpf_for_each_map_elem(&requests, forget_request, &forgotten, 0);
+	return 0;
+}
+
+__noinline int requests_forget_file(u64 *file, u32 slot)
+{
+	struct recov_request_key key = {};
+	struct recov_request *opening;
+
+	if (!file)
+		return 0;
+	opening = opening_of(&key, *file, slot);
+	if (!opening || opening->has_more)
+		return requests_forget(file);
+	bpf_map_delete_elem(&requests, &key);
 	return 0;
 }

@@ -64,5 +64,7 @@ int request_log(struct request *request);
 
 /* What was set in an object that goes. Walks the whole log: for rare things. */
 int requests_forget(u64 *object);
+/* The same for an open file, and at little cost where nothing but its opening was logged. */
+int requests_forget_file(u64 *file, u32 slot);
 
 #endif /* ENTRY_H */

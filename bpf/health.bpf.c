@@ -33,10 +33,13 @@ int BPF_PROG(on_warn, const char *file, int line, u64 caller)
 	return 0;
 }
 
-/* Of all that can end here, page faults tell the address before. */
+static u64 faulting; /* the task whose page fault was told last */
+
+/* Of all that can end in an oops, page faults tell the address before. */
 SEC("fentry/page_fault_oops")
 int BPF_PROG(on_page_fault, struct pt_regs *regs, unsigned long error, u64 address)
 {
+	faulting = bpf_get_current_task();
 	tell(ctx, RECOV_RECORD_OOPS, BPF_CORE_READ(regs, ip), address);
 	return 0;
 }
@@ -44,7 +47,9 @@ int BPF_PROG(on_page_fault, struct pt_regs *regs, unsigned long error, u64 addre
 SEC("fentry/oops_enter")
 int BPF_PROG(on_oops)
 {
-	tell(ctx, RECOV_RECORD_OOPS, 0, 0);
+	if (faulting != bpf_get_current_task())
+		tell(ctx, RECOV_RECORD_OOPS, 0, 0);
+	faulting = 0;
 	return 0;
 }
 

@@ -83,6 +83,22 @@ struct pci_dev {
 struct irqaction {
 	void *handler, *thread_fn;
 	void *dev_id;
+	struct irqaction *next;
+};
+
+struct irq_common_data {
+	unsigned int state_use_accessors;
+};
+
+struct irq_data {
+	unsigned int irq;
+};
+
+struct irq_desc {
+	struct irq_common_data irq_common_data;
+	struct irq_data irq_data;
+	struct irqaction *action;
+	struct kobject kobj;
 };
 
 struct timer_list {

@@ -1,76 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a driver has put off: armed timers, queued works, workqueues. */
+/* What a driver has put off to a workqueue, and workqueues. */
 #include "object.h"
 
-extern const void delayed_work_timer_fn __ksym;
-
-/* The function that the timer will call in the end, and of a delayed work the work. */
-static __always_inline u64 function_of_timer(struct timer_list *timer, struct work_struct **work)
+static __always_inline void take_work(struct work_struct *work)
 {
-	u64 function = (u64)timer->function;
-
-	*work = NULL;
-	if (function != (u64)&delayed_work_timer_fn)
-		return function;
-	*work = (void *)timer - bpf_core_field_offset(struct delayed_work, timer);
-	return (u64)BPF_CORE_READ(*work, func);
-}
-
-SEC("tp_btf/timer_start")
-int BPF_PROG(on_timer_start, struct timer_list *timer)
-{
-	struct work_struct *work;
-	u64 function = function_of_timer(timer, &work);
+	u64 function = (u64)BPF_CORE_READ(work, func);
 	int slot = slot_of_code(function);
 
 	if (slot < 0)
-		return 0;
+		return;
+	/* The key has the function, so that a place that is used again is another object. */
 	take(&(struct taking){.slot = slot,
-			      .class = work ? RECOV_OBJECT_WORK : RECOV_OBJECT_TIMER,
-			      .object = work ? (u64)work : (u64)timer,
+			      .class = RECOV_OBJECT_WORK,
+			      .object = (u64)work,
 			      .more = function,
 			      .site = function});
-	return 0;
 }
 
-/* The key has the function, so that a place that is used again is another object. */
-static __always_inline void timer_ended(struct timer_list *timer)
+/* Delayed works are armed here alone, and are queued later. */
+SEC("fentry/__queue_delayed_work")
+int BPF_PROG(on_delay_work, int cpu, struct workqueue_struct *queue, struct delayed_work *work)
 {
-	struct work_struct *work;
-	u64 function = function_of_timer(timer, &work);
-
-	if (slot_of_code(function) >= 0)
-		give_back(work ? RECOV_OBJECT_WORK : RECOV_OBJECT_TIMER,
-			  work ? (u64)work : (u64)timer, function, 0, false);
-}
-
-SEC("tp_btf/timer_expire_entry")
-int BPF_PROG(on_timer_expire, struct timer_list *timer)
-{
-	timer_ended(timer);
-	return 0;
-}
-
-SEC("tp_btf/timer_cancel")
-int BPF_PROG(on_timer_cancel, struct timer_list *timer)
-{
-	timer_ended(timer);
+	take_work(__builtin_preserve_access_index(&work->work));
 	return 0;
 }
 
 SEC("raw_tp/workqueue_queue_work")
 int BPF_PROG(on_queue_work, int cpu, struct pool_workqueue *pwq, struct work_struct *work)
 {
-	u64 function = (u64)BPF_CORE_READ(work, func);
-	int slot = slot_of_code(function);
-
-	if (slot < 0)
-		return 0;
-	take(&(struct taking){.slot = slot,
-			      .class = RECOV_OBJECT_WORK,
-			      .object = (u64)work,
-			      .more = function,
-			      .site = function});
+	take_work(work);
 	return 0;
 }
 

@@ -19,6 +19,7 @@ int BPF_PROG(on_request_irq, unsigned int irq, void *handler, void *thread, unsi
 		slot = slot_of_code(raw_argument(ctx, 2));
 	if (slot < 0 || ret)
 		return 0;
+	__sync_fetch_and_add(&state.irq_changes, 1);
 	take(&(struct taking){.slot = slot,
 			      .class = RECOV_OBJECT_IRQ,
 			      .object = irq,

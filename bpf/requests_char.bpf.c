@@ -106,7 +106,7 @@ int BPF_PROG(on_close, struct file *file)
 
 	if (slot < 0)
 		return 0;
-	requests_forget(&object);
+	requests_forget_file(&object, slot);
 	entry_begin(slot, RECOV_ENTRY_RELEASE, 0, 0);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #define RUNNING_MAX  1024
 #define REQUESTS_MAX 1024
 #define ASKING_MAX   256
+#define IRQS_MAX     4096
 #define RING_SIZE    (1024 * 1024)
 
 /* Defined by watch.bpf.c alone; the others have the same declarations as extern. */
@@ -40,6 +41,8 @@ DECLARE_MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, u32, u64, RECOV_COUNTERS);
 DECLARE_MAP(stay_on_cpu, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct recov_stay, 1);
 DECLARE_MAP(running_on_cpu, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct recov_running,
 	    RECOV_ENTRY_KIND_COUNT);
+DECLARE_MAP(irqs, BPF_MAP_TYPE_HASH, u32, struct recov_irq, IRQS_MAX);
+
 /* Requests that have not been answered. */
 struct asking {
 	struct recov_request_key key;

@@ -14,6 +14,8 @@
  *                                                  sleep; one value a CPU, since_ns 0: none
  *   stay_on_cpu  struct recov_stay            in which driver a CPU was found when it was looked
  *                                                  at last; one value a CPU, since_ns 0: in none
+ *   irqs       u32, the line -> struct recov_irq  those of watched drivers, as they were when their
+ *                                              /sys/kernel/irq/N/per_cpu_count was read last
  *   requests   recov_request_key -> recov_request  the last value of each state that was set
  *   counters   recov_counter -> u64            one value a CPU
  *   ring       struct recov_record             signals and, for those who trace, object events
@@ -159,6 +161,8 @@ struct recov_state {
 	__u32 traced; /* slots whose every event is wanted, a bit each */
 	__u32 slots;  /* the first ones, that have been used so far */
 	struct recov_memory memory[RECOV_WATCH_MAX]; /* when `count_memory` was run last */
+	__u32 irq_changes; /* up by one with each interrupt that a driver requests */
+	__u32 reserved;
 };
 
 /* Argument of the program `watch`, run by the daemon: watch a module, loaded or not, or no more. */
@@ -221,6 +225,14 @@ struct recov_running {
 	char device[RECOV_LABEL_LEN];
 };
 
+/* An interrupt line that a driver has requested. */
+struct recov_irq {
+	__u64 function; /* in the driver: its handler, or what its thread calls */
+	__u32 slot, generation;
+	__u32 in_progress; /* its handlers are being called */
+	__u32 is_shared;   /* by several of them */
+};
+
 /* Somebody who is in a driver's code: a task that sleeps there and must be woken by the driver, which
  * is what reading the iterator `tasks` gives, or what a CPU does. */
 struct recov_stay {
@@ -253,6 +265,8 @@ struct recov_request {
 	char comm[RECOV_COMM_LEN];
 	char device[RECOV_LABEL_LEN];
 	__u8 data[RECOV_REQUEST_DATA];
+	__u32 has_more; /* OPEN: the file was asked for something else as well */
+	__u32 reserved;
 };
 
 /* Where the fields of sound structures are, in bytes: programs are told when they are loaded, since
@@ -312,8 +326,9 @@ _Static_assert(sizeof(struct recov_object_key) == 24, "recov_object_key");
 _Static_assert(sizeof(struct recov_object) == 96, "recov_object");
 _Static_assert(sizeof(struct recov_entry) == 160, "recov_entry");
 _Static_assert(sizeof(struct recov_running) == 72, "recov_running");
+_Static_assert(sizeof(struct recov_irq) == 24, "recov_irq");
 _Static_assert(sizeof(struct recov_stay) == 64, "recov_stay");
-_Static_assert(sizeof(struct recov_request) == 688, "recov_request");
+_Static_assert(sizeof(struct recov_request) == 696, "recov_request");
 _Static_assert(sizeof(struct recov_record) == 288, "recov_record");
 
 #endif /* RECOV_OBSERVE_H */

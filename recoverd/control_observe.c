@@ -206,7 +206,7 @@ int control_trace(struct varlink_call *call, json_t *parameters, void *ctx)
 	if (!text_is_module_name(driver) ||
 	    !(inventory_is_loaded(SYSFS, driver) || (from_load && is_installed(driver))))
 		return no_such_driver(call, driver);
-	groups = (memory || budget ? 1U << PROGRAMS_MEMORY : 0) |
+	groups = 1U << PROGRAMS_INTERRUPTS | (memory || budget ? 1U << PROGRAMS_MEMORY : 0) |
 		 (dma_maps ? 1U << PROGRAMS_DMA_MAPS : 0) | (packets ? 1U << PROGRAMS_PACKETS : 0);
 	if (!interval_ms)
 		interval_ms = events ? EVENTS_INTERVAL_MS : INTERVAL_MS;

@@ -4,7 +4,19 @@
 
 #include <string.h>
 
+#include "imports.h"
 #include "query.h"
+#include "sound.h"
+
+unsigned groups_for(const char *driver, unsigned asked)
+{
+	unsigned groups = imports_groups(driver);
+
+	if (!(asked & 1U << PROGRAMS_MEMORY))
+		groups &= ~(1U << PROGRAMS_CACHES);
+	return groups | asked | 1U << PROGRAMS_BASE |
+	       (sound_concerns(driver) ? 1U << PROGRAMS_SOUND : 0);
+}
 
 void groups_init(struct groups *groups, struct manager *manager, const struct groups_ops *ops,
 		 void *ctx)

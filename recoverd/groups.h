@@ -24,6 +24,10 @@ struct groups_ops {
 	void (*on_failed)(void *ctx, unsigned group, const struct replug_error *error);
 };
 
+/* All that watching a driver, in the kernel's spelling, takes, with what is asked for. Reads the
+ * driver's installed image. */
+unsigned groups_for(const char *driver, unsigned asked);
+
 /* Finds out what is loaded. */
 void groups_init(struct groups *groups, struct manager *manager, const struct groups_ops *ops,
 		 void *ctx);

@@ -245,7 +245,7 @@ static void judge_stay(struct hangs *hangs, const struct recov_stay *stay, bool 
 	tell(hangs, &hang, stay->since_ns);
 }
 
-void hangs_look(struct hangs *hangs, uint64_t now_ns,
+void hangs_look(struct hangs *hangs, const struct irqs *irqs, uint64_t now_ns,
 		void (*on_hang)(void *ctx, const struct hang *hang), void *ctx)
 {
 	hangs->now_ns = now_ns;
@@ -259,6 +259,8 @@ void hangs_look(struct hangs *hangs, uint64_t now_ns,
 	keep_fresh(hangs);
 	(void)stays_cpus(hangs->stays, on_cpu, hangs);
 	(void)observer_running(hangs->observer, on_running, hangs);
+	if (irqs)
+		irqs_running(irqs, on_running, hangs);
 
 	for (size_t i = 0; i < hangs->n_calls; i++)
 		judge_call(hangs, &hangs->calls[i]);

@@ -3,6 +3,7 @@
 #ifndef RECOVERD_HANG_H
 #define RECOVERD_HANG_H
 
+#include "irqs.h"
 #include "observer.h"
 
 struct hangs;
@@ -21,8 +22,9 @@ struct hang {
 int hangs_new(struct observer *observer, struct hangs **ret_hangs);
 void hangs_free(struct hangs *hangs);
 
-/* Once a second: on_hang is told each hang once. now_ns: CLOCK_MONOTONIC. */
-void hangs_look(struct hangs *hangs, uint64_t now_ns,
+/* Once a second: on_hang is told each hang once. irqs: NULL where the observer knows each call of an
+ * interrupt's handler. now_ns: CLOCK_MONOTONIC. */
+void hangs_look(struct hangs *hangs, const struct irqs *irqs, uint64_t now_ns,
 		void (*on_hang)(void *ctx, const struct hang *hang), void *ctx);
 /* What RECOV_RECORD_LONG tells of, likewise, if no look has found it. */
 void hangs_over(struct hangs *hangs, const struct recov_record *record,

@@ -5,11 +5,11 @@
 #include <bpf/bpf.h>
 #include <fnmatch.h>
 #include <inttypes.h>
-#include <libkmod.h>
 #include <string.h>
 
 #include "../include/recov_observe.h"
 #include "cleanup.h"
+#include "installed.h"
 #include "inventory.h"
 #include "manager.h"
 #include "probe.h"
@@ -158,26 +158,6 @@ static int add_loaded(struct inside *inside, const char *glob)
 	return r;
 }
 
-static int open_installed(const char *driver, struct replug_image **ret_image,
-			  struct replug_error *err)
-{
-	struct kmod_ctx *kmod = kmod_new(NULL, NULL);
-	struct kmod_module *module = NULL;
-	const char *path = NULL;
-	int r = -ENOENT;
-
-	err->fault = REPLUG_FAULT_FAILED;
-	if (kmod && kmod_module_new_from_name(kmod, driver, &module) >= 0)
-		path = kmod_module_get_path(module);
-	if (path)
-		r = replug_image_open(path, ret_image, err);
-	else
-		snprintf(err->text, sizeof(err->text), "%s is not installed", driver);
-	kmod_module_unref(module);
-	kmod_unref(kmod);
-	return r;
-}
-
 static int add_installed(struct inside *inside, const char *glob, struct replug_error *err)
 {
 	_cleanup_free_ const char **names = NULL;
@@ -185,7 +165,7 @@ static int add_installed(struct inside *inside, const char *glob, struct replug_
 	size_t n = 0;
 	int r;
 
-	r = open_installed(inside->driver, &image, err);
+	r = installed_open(inside->driver, &image, err);
 	if (r < 0)
 		return r;
 	r = replug_image_functions(image, &names, &n);

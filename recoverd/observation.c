@@ -9,11 +9,11 @@
 #include "cleanup.h"
 #include "groups.h"
 #include "hang.h"
+#include "irqs.h"
 #include "log.h"
 #include "observed.h"
 #include "programs.h"
 #include "report_health.h"
-#include "sound.h"
 #include "storm.h"
 #include "text.h"
 
@@ -34,7 +34,7 @@ struct watch {
 	struct observation *observation;
 	struct watch *next;
 	char driver[RECOV_MODULE_LEN]; /* as the kernel spells it */
-	unsigned groups;	       /* of programs, a bit each */
+	unsigned asked, groups;	       /* of programs, a bit each: by whoever watches, and in all */
 	bool told, watched;
 	json_t *events;	      /* that were not collected yet; NULL: it does not listen */
 	uint64_t events_lost; /* too many at once */
@@ -47,6 +47,7 @@ struct observation {
 	struct manager *manager;
 	struct observer *observer; /* NULL: PROGRAMS_BASE is not loaded */
 	struct hangs *hangs;	   /* likewise */
+	struct irqs *irqs;	   /* likewise */
 	sd_event_source *records, *look, *step;
 	struct watched watched[RECOV_WATCH_MAX];
 	size_t n_watched;
@@ -55,6 +56,14 @@ struct observation {
 	bool started;
 	bool adopted; /* programs of an earlier daemon, with what it watched */
 };
+
+static void kick(void *ctx)
+{
+	struct observation *observation = ctx;
+
+	if (observation->started)
+		(void)sd_event_source_set_enabled(observation->step, SD_EVENT_ONESHOT);
+}
 
 static struct watched *find_slot(struct observation *observation, unsigned slot)
 {
@@ -91,7 +100,8 @@ static bool is_kept(const struct observation *observation, const struct watched 
 /* While their programs are not attached, or just come or go. */
 static bool is_seen_given_back(const struct observation *observation, unsigned class)
 {
-	unsigned group = class == RECOV_OBJECT_SLAB	 ? PROGRAMS_MEMORY
+	unsigned group = class == RECOV_OBJECT_TIMER	 ? PROGRAMS_TIMERS
+			 : class == RECOV_OBJECT_SLAB	 ? PROGRAMS_MEMORY
 			 : class == RECOV_OBJECT_DMA_MAP ? PROGRAMS_DMA_MAPS
 							 : PROGRAMS_BASE;
 
@@ -129,6 +139,16 @@ static void on_hang(void *ctx, const struct hang *hang)
 			    observed_symbol(observer, hang->site ? hang->site : hang->function));
 }
 
+/* Anew for one that has been loaded: it may be another image than the installed one. */
+static void choose_groups(struct observation *observation, const char *driver)
+{
+	for (struct watch *watch = observation->watches; watch; watch = watch->next) {
+		if (strcmp(watch->driver, driver) == 0)
+			watch->groups = groups_for(driver, watch->asked);
+	}
+	kick(observation);
+}
+
 /* For those who listen. */
 static void on_event(struct observation *observation, const struct watched *watched,
 		     const struct recov_record *record)
@@ -156,6 +176,7 @@ static void on_record(void *ctx, const struct recov_record *record)
 	switch (record->type) {
 	case RECOV_RECORD_LOADED:
 		report_driver_loaded(events, watched->name);
+		choose_groups(observation, watched->name);
 		break;
 	case RECOV_RECORD_UNLOADED:
 		report_driver_unloaded(events, watched->name, record->detail);
@@ -240,8 +261,9 @@ static void look_for_storms(struct observation *observation, uint64_t ns)
 		struct watched *watched = &observation->watched[i];
 		struct look look = {.observation = observation, .watched = watched};
 
-		storms_look(&watched->storms, observation->observer, watched->slot, ns,
-			    memory ? state->memory[watched->slot].objects : 0, on_storm, &look);
+		storms_look(&watched->storms, observation->observer, observation->irqs,
+			    watched->slot, ns, memory ? state->memory[watched->slot].objects : 0,
+			    on_storm, &look);
 	}
 }
 
@@ -270,7 +292,12 @@ static int on_look(sd_event_source *source, uint64_t due_usec, void *ctx)
 	uint64_t usec = now_ns() / 1000; /* the loop may have been busy since it was due */
 
 	(void)due_usec;
-	hangs_look(observation->hangs, usec * 1000, on_hang, observation);
+	irqs_look(observation->irqs, usec * 1000);
+	/* What each call tells is better than what looks find. */
+	hangs_look(observation->hangs,
+		   groups_have(&observation->groups, PROGRAMS_INTERRUPTS) ? NULL
+									  : observation->irqs,
+		   usec * 1000, on_hang, observation);
 	look_for_storms(observation, usec * 1000);
 	look_at_budgets(observation);
 	(void)sd_event_source_set_time(source, usec + LOOK_USEC);
@@ -285,6 +312,8 @@ static void observation_close(struct observation *observation)
 	observation->look = sd_event_source_disable_unref(observation->look);
 	hangs_free(observation->hangs);
 	observation->hangs = NULL;
+	irqs_free(observation->irqs);
+	observation->irqs = NULL;
 	observer_free(observation->observer);
 	observation->observer = NULL;
 }
@@ -297,6 +326,8 @@ static int observation_open(struct observation *observation)
 	r = observer_new(&observation->observer);
 	if (r >= 0)
 		r = hangs_new(observation->observer, &observation->hangs);
+	if (r >= 0)
+		r = irqs_new(observation->observer, SYSFS, &observation->irqs);
 	if (r >= 0)
 		r = sd_event_add_io(loop, &observation->records, observer_fd(observation->observer),
 				    EPOLLIN, on_readable, observation);
@@ -320,14 +351,6 @@ static void on_forget(void *ctx, unsigned group)
 
 	if (observation->observer)
 		observer_forget(observation->observer, group);
-}
-
-static void kick(void *ctx)
-{
-	struct observation *observation = ctx;
-
-	if (observation->started)
-		(void)sd_event_source_set_enabled(observation->step, SD_EVENT_ONESHOT);
 }
 
 /* A callback may end any watch: after each the list is looked through anew. */
@@ -370,6 +393,7 @@ static int watch_begin(struct observation *observation, struct watch *watch)
 		watched = &observation->watched[observation->n_watched++];
 		*watched = (struct watched){.slot = slot, .leaks = json_array()};
 		strcpy(watched->name, watch->driver);
+		irqs_search(observation->irqs);
 	}
 	watched->users++;
 	watch->watched = true;
@@ -518,9 +542,8 @@ int observation_watch(struct manager *manager, const char *driver, unsigned grou
 	watch->observation = observation;
 	for (size_t i = 0; driver[i]; i++)
 		watch->driver[i] = driver[i] == '-' ? '_' : driver[i];
-	watch->groups = groups | 1U << PROGRAMS_BASE;
-	if (sound_concerns(watch->driver))
-		watch->groups |= 1U << PROGRAMS_SOUND;
+	watch->asked = groups;
+	watch->groups = groups_for(watch->driver, groups);
 	watch->ready = ready;
 	watch->ctx = ctx;
 	while (*end)

@@ -19,7 +19,7 @@ struct map {
 };
 
 struct observer {
-	struct map objects, freed, entries, running, requests, counters, running_on_cpu;
+	struct map objects, freed, entries, running, requests, counters, running_on_cpu, irqs;
 	struct map state_map, ring_map;
 	int watch, symbolize, count_memory; /* programs */
 	struct recov_state *state;
@@ -172,6 +172,7 @@ static int observer_open(struct observer *observer)
 		{"map_state", &observer->state_map},
 		{"map_ring", &observer->ring_map},
 		{"map_running_on_cpu", &observer->running_on_cpu},
+		{"map_irqs", &observer->irqs},
 	};
 	int r;
 
@@ -210,6 +211,7 @@ int observer_new(struct observer **ret_observer)
 				      .requests.fd = -1,
 				      .counters.fd = -1,
 				      .running_on_cpu.fd = -1,
+				      .irqs.fd = -1,
 				      .state_map.fd = -1,
 				      .ring_map.fd = -1,
 				      .watch = -1,
@@ -239,6 +241,7 @@ void observer_free(struct observer *observer)
 	map_close(&observer->requests);
 	map_close(&observer->counters);
 	map_close(&observer->running_on_cpu);
+	map_close(&observer->irqs);
 	map_close(&observer->state_map);
 	map_close(&observer->ring_map);
 	closep(&observer->watch);
@@ -288,16 +291,38 @@ void observer_unwatch(struct observer *observer, const char *driver)
 	purge(&observer->requests, (unsigned)slot, slot_of_request);
 }
 
+/* Nobody sees calls of that kind end any more. */
+static void drop_running(struct observer *observer, __u32 kind)
+{
+	_cleanup_free_ struct recov_running *none = calloc((size_t)observer->n_cpus, sizeof(*none));
+
+	if (none)
+		(void)bpf_map_update_elem(observer->running_on_cpu.fd, &kind, none, BPF_ANY);
+}
+
 void observer_forget(struct observer *observer, enum program_group group)
 {
 	static const unsigned classes[PROGRAMS_GROUPS] = {
+		[PROGRAMS_TIMERS] = 1U << RECOV_OBJECT_TIMER,
 		[PROGRAMS_MEMORY] = 1U << RECOV_OBJECT_SLAB,
+		[PROGRAMS_CACHES] = 1U << RECOV_OBJECT_SLAB,
 		[PROGRAMS_DMA_MAPS] = 1U << RECOV_OBJECT_DMA_MAP,
 		[PROGRAMS_SOUND] = 1U << RECOV_OBJECT_CARD | 1U << RECOV_OBJECT_PCM |
 				   1U << RECOV_OBJECT_CONTROL,
 	};
 
+	static const unsigned kinds[PROGRAMS_GROUPS] = {
+		[PROGRAMS_TIMERS] = 1U << RECOV_ENTRY_TIMER,
+		[PROGRAMS_INTERRUPTS] = 1U << RECOV_ENTRY_IRQ,
+		[PROGRAMS_PACKETS] = 1U << RECOV_ENTRY_XMIT,
+	};
+
 	_Static_assert(RECOV_OBJECT_CLASS_COUNT <= 32, "a bit for each class");
+	_Static_assert(RECOV_ENTRY_KIND_COUNT <= 32, "a bit for each kind");
+	for (unsigned i = 0; i < RECOV_ENTRY_KIND_COUNT; i++) {
+		if (kinds[group] >> i & 1)
+			drop_running(observer, i);
+	}
 	for (unsigned i = 0; i < RECOV_OBJECT_CLASS_COUNT; i++) {
 		if (!(classes[group] >> i & 1))
 			continue;
@@ -442,6 +467,16 @@ int observer_running(struct observer *observer,
 		}
 	}
 	return 0;
+}
+
+int observer_irq(struct observer *observer, unsigned number, struct recov_irq *ret_irq)
+{
+	return bpf_map_lookup_elem(observer->irqs.fd, &number, ret_irq);
+}
+
+int observer_cpus(const struct observer *observer)
+{
+	return observer->n_cpus;
 }
 
 int observer_count_memory(struct observer *observer)

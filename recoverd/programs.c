@@ -38,8 +38,13 @@
 #define UNPIN_MS   10000 /* until the kernel has let go of what was pinned, at most */
 
 static const char *const group_names[PROGRAMS_GROUPS] = {
-	[PROGRAMS_BASE] = "base",	  [PROGRAMS_MEMORY] = "memory",
-	[PROGRAMS_DMA_MAPS] = "dma_maps", [PROGRAMS_PACKETS] = "packets",
+	[PROGRAMS_BASE] = "base",
+	[PROGRAMS_TIMERS] = "timers",
+	[PROGRAMS_INTERRUPTS] = "interrupts",
+	[PROGRAMS_MEMORY] = "memory",
+	[PROGRAMS_CACHES] = "caches",
+	[PROGRAMS_DMA_MAPS] = "dma_maps",
+	[PROGRAMS_PACKETS] = "packets",
 	[PROGRAMS_SOUND] = "sound",
 };
 
@@ -50,9 +55,12 @@ static const struct grouped {
 	enum program_group group;
 	bool begins;
 } grouped[] = {
-	{"on_kmalloc", PROGRAMS_MEMORY, true},	    {"on_cache_alloc", PROGRAMS_MEMORY, true},
-	{"on_kfree", PROGRAMS_MEMORY, false},	    {"on_cache_free", PROGRAMS_MEMORY, false},
-	{"on_kfree_rcu", PROGRAMS_MEMORY, false},   {"on_dma_map", PROGRAMS_DMA_MAPS, true},
+	{"on_timer_start", PROGRAMS_TIMERS, true},  {"on_timer_cancel", PROGRAMS_TIMERS, false},
+	{"on_timer", PROGRAMS_TIMERS, false},	    {"on_timer_done", PROGRAMS_TIMERS, false},
+	{"on_irq", PROGRAMS_INTERRUPTS, true},	    {"on_irq_done", PROGRAMS_INTERRUPTS, false},
+	{"on_kmalloc", PROGRAMS_MEMORY, true},	    {"on_kfree", PROGRAMS_MEMORY, false},
+	{"on_kfree_rcu", PROGRAMS_MEMORY, false},   {"on_cache_alloc", PROGRAMS_CACHES, true},
+	{"on_cache_free", PROGRAMS_CACHES, false},  {"on_dma_map", PROGRAMS_DMA_MAPS, true},
 	{"on_dma_unmap", PROGRAMS_DMA_MAPS, false}, {"on_poll", PROGRAMS_PACKETS, false},
 	{"on_xmit", PROGRAMS_PACKETS, true},	    {"on_xmit_done", PROGRAMS_PACKETS, false},
 };

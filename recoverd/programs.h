@@ -18,10 +18,13 @@
 
 enum program_group {
 	PROGRAMS_BASE,
-	PROGRAMS_MEMORY,   /* slab memory */
-	PROGRAMS_DMA_MAPS, /* mappings of single buffers */
-	PROGRAMS_PACKETS,  /* polls and transmissions */
-	PROGRAMS_SOUND,	   /* sound cards and what is asked of them */
+	PROGRAMS_TIMERS,     /* timers, armed and called */
+	PROGRAMS_INTERRUPTS, /* each call of an interrupt's handler */
+	PROGRAMS_MEMORY,     /* slab memory */
+	PROGRAMS_CACHES,     /* what of it comes from caches that drivers name */
+	PROGRAMS_DMA_MAPS,   /* mappings of single buffers */
+	PROGRAMS_PACKETS,    /* polls and transmissions */
+	PROGRAMS_SOUND,	     /* sound cards and what is asked of them */
 	PROGRAMS_GROUPS,
 };
 

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "cleanup.h"
+#include "installed.h"
 #include "log.h"
 #include "probe.h"
 
@@ -153,25 +154,17 @@ static struct btf *parse_types(const void *bytes, size_t size, struct btf *kerne
 static struct btf *load_types(struct btf *kernel, struct replug_error *err)
 {
 	struct replug_image *image = NULL;
-	struct kmod_module *module = NULL;
-	struct kmod_ctx *kmod;
-	struct btf *types;
 	const void *bytes = NULL;
-	const char *path = NULL;
+	struct btf *types;
 	size_t size = 0;
 
 	types = btf__load_module_btf("snd_pcm", kernel);
 	if (types)
 		return types;
-	kmod = kmod_new(NULL, NULL);
-	if (kmod && kmod_module_new_from_name(kmod, "snd_pcm", &module) >= 0)
-		path = kmod_module_get_path(module);
-	if (path && replug_image_open(path, &image, err) >= 0)
+	if (installed_open("snd_pcm", &image, err) >= 0)
 		bytes = replug_image_section(image, BTF_ELF_SEC, &size);
 	types = bytes ? parse_types(bytes, size, kernel) : NULL;
 	replug_image_free(image);
-	kmod_module_unref(module);
-	kmod_unref(kmod);
 	return types;
 }
 

@@ -6,12 +6,13 @@
 
 /* More a second than a driver that works has been seen to need. */
 #define MEMORY_RATE 2000 /* objects of memory that it keeps */
-static const struct limit {
+struct limit {
 	unsigned kind;
 	uint64_t rate;
 	const char *event;
-} limits[] = {
-	{RECOV_ENTRY_IRQ, 50000, "driver.irq-storm"},
+};
+static const struct limit of_irqs = {RECOV_ENTRY_IRQ, 50000, "driver.irq-storm"};
+static const struct limit limits[] = {
 	{RECOV_ENTRY_TIMER, 4000, "driver.timer-storm"},
 	{RECOV_ENTRY_WORK, 50000, "driver.work-storm"},
 };
@@ -65,8 +66,18 @@ static void on_entry(void *ctx, const struct recov_entry_key *key, const struct 
 	}
 }
 
-void storms_look(struct storms *storms, struct observer *observer, unsigned slot, uint64_t now_ns,
-		 uint64_t memory, void (*on_storm)(void *ctx, const struct storm *storm), void *ctx)
+static void on_irq(void *ctx, const struct recov_entry_key *key, const struct recov_entry *entry)
+{
+	const struct look *look = ctx;
+	struct storm_count *count = count_of(look->storms, key);
+
+	if (count)
+		judge(look, count, entry->calls, &of_irqs);
+}
+
+void storms_look(struct storms *storms, struct observer *observer, const struct irqs *irqs,
+		 unsigned slot, uint64_t now_ns, uint64_t memory,
+		 void (*on_storm)(void *ctx, const struct storm *storm), void *ctx)
 {
 	static const struct limit of_memory = {.rate = MEMORY_RATE, .event = "driver.alloc-storm"};
 	struct look look = {.storms = storms, .on_storm = on_storm, .ctx = ctx};
@@ -75,5 +86,6 @@ void storms_look(struct storms *storms, struct observer *observer, unsigned slot
 		look.ns = now_ns - storms->seen_ns;
 	storms->seen_ns = now_ns;
 	(void)observer_entries(observer, slot, on_entry, &look);
+	irqs_entries(irqs, slot, on_irq, &look);
 	judge(&look, &storms->memory, memory, &of_memory);
 }

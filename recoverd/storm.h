@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "irqs.h"
 #include "observer.h"
 
 struct storm {
@@ -29,8 +30,8 @@ struct storms {
 
 /* Once a second: on_storm is told each storm once. now_ns: CLOCK_MONOTONIC; memory: objects, as
  * observer_state() has them, or 0. */
-void storms_look(struct storms *storms, struct observer *observer, unsigned slot, uint64_t now_ns,
-		 uint64_t memory, void (*on_storm)(void *ctx, const struct storm *storm),
-		 void *ctx);
+void storms_look(struct storms *storms, struct observer *observer, const struct irqs *irqs,
+		 unsigned slot, uint64_t now_ns, uint64_t memory,
+		 void (*on_storm)(void *ctx, const struct storm *storm), void *ctx);
 
 #endif

@@ -144,6 +144,7 @@ check "an allocation that may sleep where it must not is reported" eventually 30
 	reported atomic-sleep leaky_
 make_mistake oops
 check "an oops is reported" eventually 50 reported oops leaky_
+check "an oops is reported once" test "$(events_of oops | wc -l)" = 1
 kill -INT "$TRACE"
 status=0
 wait "$TRACE" || status=$?

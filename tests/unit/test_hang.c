@@ -66,6 +66,20 @@ int observer_running(struct observer *observer,
 	return 0;
 }
 
+static bool is_line_busy;
+static const struct irqs *irqs;
+
+void irqs_running(const struct irqs *at,
+		  void (*on_running)(void *ctx, unsigned kind, const struct recov_running *running),
+		  void *ctx)
+{
+	const struct recov_running running = {.since_ns = 100 * SECOND, .function = 0xf, .cpu = 1};
+
+	assert_ptr_equal(at, irqs);
+	if (is_line_busy)
+		on_running(ctx, RECOV_ENTRY_IRQ, &running);
+}
+
 const char *observer_kind_name(unsigned kind)
 {
 	return kind == RECOV_ENTRY_IRQ ? "irq" : kind == RECOV_ENTRY_PROBE ? "probe" : "ioctl";
@@ -88,13 +102,15 @@ static void look(unsigned times)
 {
 	while (times--) {
 		now += SECOND;
-		hangs_look(hangs, now, on_hang, NULL);
+		hangs_look(hangs, irqs, now, on_hang, NULL);
 	}
 }
 
 static int setup(void **state)
 {
 	n_tasks = n_cpus = n_calls = n_told = 0;
+	is_line_busy = false;
+	irqs = NULL;
 	now = 100 * SECOND;
 	return hangs_new(NULL, &hangs);
 }
@@ -243,6 +259,21 @@ static void an_interrupt_may_take_less(void **state)
 	assert_int_equal(told[0].site, 0);
 }
 
+static void a_line_that_stays_busy_is_told_once(void **state)
+{
+	static const char any;
+
+	irqs = (const struct irqs *)&any;
+	is_line_busy = true;
+	look(1);
+	assert_int_equal(n_told, 1);
+	assert_string_equal(told[0].entry, "irq");
+	assert_int_equal(told[0].function, 0xf);
+	assert_int_equal(told[0].cpu, 1);
+	look(5);
+	assert_int_equal(n_told, 1);
+}
+
 static void what_no_look_has_found_is_told_at_its_end(void **state)
 {
 	struct recov_record record = {.slot = 3, .cpu = 2, .detail = 4 * SECOND};
@@ -301,6 +332,7 @@ int main(void)
 		TEST(the_innermost_of_a_tasks_calls_hangs),
 		TEST(a_call_that_waits_is_no_hang),
 		TEST(an_interrupt_may_take_less),
+		TEST(a_line_that_stays_busy_is_told_once),
 		TEST(what_no_look_has_found_is_told_at_its_end),
 		TEST(a_cpu_that_stays_is_told_once),
 		TEST(a_cpu_that_nobody_looks_at_any_more_is_not),

@@ -34,6 +34,15 @@ int observer_entries(struct observer *observer, unsigned slot,
 	return 0;
 }
 
+/* The same calls, as the line counts them. */
+void irqs_entries(const struct irqs *irqs, unsigned slot,
+		  void (*on_entry)(void *ctx, const struct recov_entry_key *key,
+				   const struct recov_entry *entry),
+		  void *ctx)
+{
+	on_entry(ctx, &keys[0], &entries[0]);
+}
+
 /* What only budget_sites() asks for. */
 int observer_objects(struct observer *observer, unsigned slot,
 		     void (*on_object)(void *ctx, const struct recov_object_key *key,
@@ -65,7 +74,7 @@ static void look(uint64_t first, uint64_t second)
 	entries[0].calls += first;
 	entries[1].calls += second;
 	now += SECOND;
-	storms_look(&storms, NULL, 0, now, memory, on_storm, NULL);
+	storms_look(&storms, NULL, NULL, 0, now, memory, on_storm, NULL);
 }
 
 static int setup(void **state)
