@@ -7,10 +7,9 @@
 #include <inttypes.h>
 #include <linux/perf_event.h>
 #include <string.h>
-#include <sys/select.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
+#include "aside.h"
 #include "cleanup.h"
 
 #define TRACEFS	 "/sys/kernel/tracing"
@@ -261,55 +260,23 @@ void probe_set_remove(const struct probe_set *set, unsigned patience_ms)
 		(void)close(fd);
 }
 
-static bool is_own(const struct probe_set *set, int fd)
+static void remove_own(void *set)
 {
-	for (size_t i = 0; i < set->n_events; i++) {
-		if (fd == set->events[i].perf || fd == set->events[i].link)
-			return true;
-	}
-	return false;
-}
-
-/* In a process of its own, which has nothing but this to do. */
-static void remove_later(const struct probe_set *set, int wait_fd)
-{
-	char byte;
-
-	for (int fd = STDERR_FILENO + 1; fd < FD_SETSIZE; fd++) {
-		if (fd != wait_fd && !is_own(set, fd))
-			(void)close(fd);
-	}
-	(void)setsid();
-	while (read(wait_fd, &byte, 1) < 0 && errno == EINTR)
-		;
 	probe_set_remove(set, OWN_MS);
 }
 
-/* The one who closes an attached event last waits for it: a grandchild, which is nobody's to wait
- * for. It begins when the descriptor that is returned is closed; -1: there is none. */
-static int hand_over(const struct probe_set *set)
+/* The one who closes an attached event last waits for it. */
+static int hand_over(struct probe_set *set)
 {
-	int fds[2], status = EXIT_FAILURE;
-	pid_t pid, grandchild;
+	_cleanup_free_ int *fds = calloc(2 * set->n_events, sizeof(*fds));
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -1;
-	pid = fork();
-	if (pid == 0) {
-		grandchild = fork();
-		if (grandchild == 0) {
-			(void)close(fds[1]);
-			remove_later(set, fds[0]);
-		}
-		_exit(grandchild < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+	if (!fds)
+		return -ENOMEM;
+	for (size_t i = 0; i < set->n_events; i++) {
+		fds[2 * i] = set->events[i].link;
+		fds[2 * i + 1] = set->events[i].perf;
 	}
-	(void)close(fds[0]);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (status == EXIT_SUCCESS)
-		return fds[1];
-	(void)close(fds[1]);
-	return -1;
+	return aside_new(fds, 2 * set->n_events, remove_own, set);
 }
 
 void probe_set_free(struct probe_set *set)

@@ -15,13 +15,12 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../include/recov_observe.h"
+#include "aside.h"
 #include "cleanup.h"
 #include "log.h"
 #include "obstacle.h"
@@ -29,13 +28,14 @@
 #include "recov.skel.h"
 #include "sound.h"
 
-#define BPFFS	   "/sys/fs/bpf"
-#define PINS	   BPFFS "/recoverd"
-#define PIN_LEN	   256
-#define PART	   "_part" /* behind the name of a group while it is made */
-#define PINS_MAX   512
-#define GROUP_DEEP 2	 /* folders below a build's */
-#define UNPIN_MS   10000 /* until the kernel has let go of what was pinned, at most */
+#define BPFFS	     "/sys/fs/bpf"
+#define PINS	     BPFFS "/recoverd"
+#define PIN_LEN	     256
+#define PART	     "_part" /* behind the name of a group while it is made */
+#define PINS_MAX     512
+#define GROUP_DEEP   2	   /* folders below a build's */
+#define UNPIN_MS     10000 /* until the kernel has let go of what was pinned, at most */
+#define OWN_UNPIN_MS 1000  /* likewise, where the daemon itself waits */
 
 static const char *const group_names[PROGRAMS_GROUPS] = {
 	[PROGRAMS_BASE] = "base",
@@ -259,52 +259,37 @@ static size_t open_pins(const char *path, int levels, int *fds, size_t n)
 	return n;
 }
 
-static bool is_among(int fd, const int *fds, size_t n)
+struct pinned {
+	const int *fds;
+	size_t n;
+	const struct probe_set *probes;
+	unsigned patience_ms;
+};
+
+static void close_pinned(void *ctx)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (fds[i] == fd)
-			return true;
-	}
-	return false;
+	const struct pinned *pinned = ctx;
+
+	for (size_t i = 0; i < pinned->n; i++)
+		(void)close(pinned->fds[i]);
+	probe_set_remove(pinned->probes, pinned->patience_ms);
 }
 
-/*
- * The kernel waits for a grace period with each program that it detaches, which adds up to seconds.
- * A child has them open, too, and closes them once this process has let go of them: it is the last
- * one, and waits. However it ends, nothing stays attached.
- */
+/* The kernel waits for a grace period with each program that it detaches, which adds up to seconds
+ * for whoever is the last to have it open. */
 static void let_go(const int *fds, size_t n, const struct probe_set *probes)
 {
-	int ends[2] = {-1, -1};
-	char byte;
-	pid_t pid;
+	struct pinned pinned = {.fds = fds, .n = n, .probes = probes, .patience_ms = UNPIN_MS};
+	_cleanup_close_ int aside = -1;
 
 	if (!n && !probes)
 		return;
-	pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
-	if (pid == 0) {
-		/* Nobody waits for the one that stays. */
-		if (fork() != 0)
-			_exit(EXIT_SUCCESS);
-		/* The daemon's lock and its clients, for example, are not kept. */
-		for (int fd = STDERR_FILENO + 1; fd < FD_SETSIZE; fd++) {
-			if (fd != ends[0] && !is_among(fd, fds, n))
-				(void)close(fd);
-		}
-		(void)setsid();
-		while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
-			;
-		for (size_t i = 0; i < n; i++)
-			(void)close(fds[i]);
-		probe_set_remove(probes, UNPIN_MS);
-		_exit(EXIT_SUCCESS);
-	}
-	if (pid > 0)
-		(void)waitpid(pid, NULL, 0);
-	for (size_t i = 0; i < n; i++)
-		(void)close(fds[i]);
-	closep(&ends[0]);
-	closep(&ends[1]);
+	aside = aside_new(fds, n, close_pinned, &pinned);
+	if (aside >= 0)
+		pinned.probes = NULL;
+	else
+		pinned.patience_ms = OWN_UNPIN_MS;
+	close_pinned(&pinned);
 }
 
 void programs_remove(void)

@@ -150,16 +150,18 @@ for way in 0:sleeping 1:spinning; do
 	ask hang probe 1
 done
 
-# Nobody sees where a CPU is that takes no interrupts.
-declare -A SITES=([irq]=leaky_edu_interrupt [timer]=leaky_hang_spinning)
-HANG_MS=4000
-for entry in irq timer; do
+# spin WHO ENTRY SITE: in a context that may not sleep.
+spin() {
 	SEQ=$(last_seq)
-	ask hang "$entry" "$HANG_MS"
-	check "$entry, spinning: reported once, with its place" \
-		eventually 20 reported "$entry" "${SITES[$entry]}" 900
-	check "$entry, spinning: reported once only" nothing_else 1
-done
+	ask hang "$2" "$HANG_MS"
+	check "$2, spinning, $1: reported once, with its place" eventually 20 reported "$2" "$3" 900
+	check "$2, spinning, $1: reported once only" nothing_else 1
+}
+
+# Nobody sees where a CPU is that takes no interrupts.
+HANG_MS=4000
+spin watched irq leaky_edu_interrupt
+spin watched timer leaky_hang_spinning
 
 # storm KIND FUNCTION COUNT...: it is reported once, with its function and how fast it is.
 storm() {
@@ -201,6 +203,7 @@ over() {
 }
 
 traced --memory --budget 1M
+spin traced irq leaky_edu_interrupt
 SEQ=$(last_seq)
 ask storm alloc 200 4096
 sleep 3
