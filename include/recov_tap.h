@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note OR LGPL-2.1-or-later */
+/*
+ * Armed images: what the rewriter of replug/ puts into a module's image, and the shadow module finds
+ * there once it is loaded.
+ *
+ * Section RECOV_TAPS_SECTION (allocated, writable, its start has the local symbol RECOV_TAPS_SYMBOL)
+ * is an array of struct recov_tap, one for each function whose address the image takes. In the image
+ * each of these references leads to the function's thunk in RECOV_THUNKS_SECTION (allocated,
+ * executable), which has the local symbol FUNCTION.tap and 16 bytes:
+ *
+ *	endbr64
+ *	lea	the function's struct recov_tap(%rip), %r11
+ *	jmp	recov_tap_enter		or recov_tap_enter_stack, where stack_words is not 0
+ *
+ * Direct calls within the driver are left as they are. recov_tap_enter and recov_tap_enter_stack
+ * are exports of the shadow module: an armed image depends on it.
+ */
+#ifndef RECOV_TAP_H
+#define RECOV_TAP_H
+
+#include <linux/types.h>
+
+#define RECOV_TAPS_SECTION   ".recov.taps"
+#define RECOV_THUNKS_SECTION ".text.recov"
+#define RECOV_TAPS_SYMBOL    "recov_taps"
+#define RECOV_TAP_STACK_MAX  32 /* words of arguments on the stack */
+
+/* What a function answers in place of a driver that has failed. */
+enum recov_tap_answer {
+	RECOV_TAP_ZERO,	 /* nothing, false, NULL, a count, IRQ_NONE, NETDEV_TX_OK */
+	RECOV_TAP_ERROR, /* -EIO: a signed integer of at least 32 bits */
+};
+
+/* What kind of call it is, where that matters for what has to be put right after an unwind. */
+enum recov_tap_kind {
+	RECOV_TAP_OTHER,
+	RECOV_TAP_INIT,	 /* init_module */
+	RECOV_TAP_EXIT,	 /* cleanup_module */
+	RECOV_TAP_IRQ,	 /* irqreturn_t (int, void *) */
+	RECOV_TAP_POLL,	 /* int (struct napi_struct *, int) */
+	RECOV_TAP_XMIT,	 /* netdev_tx_t (struct sk_buff *, struct net_device *) */
+	RECOV_TAP_TIMER, /* void (struct timer_list *) */
+	RECOV_TAP_WORK,	 /* void (struct work_struct *) */
+};
+
+struct recov_tap {
+	__u64 function; /* the driver's; R_X86_64_64 in the image */
+	__u16 answer;	/* enum recov_tap_answer */
+	__u16 kind;	/* enum recov_tap_kind */
+	__u16 stack_words;
+	__u16 reserved;
+	__u64 kernel[2]; /* the shadow module's own, 0 in the image */
+};
+
+#ifndef __KERNEL__
+_Static_assert(sizeof(struct recov_tap) == 32, "recov_tap");
+#endif
+
+#endif /* RECOV_TAP_H */
