@@ -5,10 +5,8 @@
 /* No part of the programs that call them also for the sake of their stacks, which are small. */
 __noinline int count_owned(u32 class, u64 object, int by)
 {
-	struct slab_slot *slab = class == RECOV_OBJECT_SLAB ? slab_slot(object) : NULL;
-
-	if (slab)
-		__sync_fetch_and_add(&slab->owned, by);
+	if (class == RECOV_OBJECT_SLAB)
+		__sync_fetch_and_add(&slab_slot(object)->owned, by);
 	return 0;
 }
 
@@ -16,11 +14,8 @@ __noinline int count_owned(u32 class, u64 object, int by)
 __noinline int remember_freed(u64 address)
 {
 	struct recov_object_key key = {.class = RECOV_OBJECT_SLAB};
-	struct slab_slot *slab = slab_slot(address);
 
-	if (!slab)
-		return 0;
-	key.object = __sync_lock_test_and_set(&slab->freed, address);
+	key.object = __sync_lock_test_and_set(&slab_slot(address)->freed, address);
 	if (key.object && key.object != address)
 		bpf_map_delete_elem(&freed, &key);
 	return 0;

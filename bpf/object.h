@@ -44,23 +44,14 @@ static __always_inline void give_back(u32 class, u64 object, u64 more, u64 calle
 
 /*
  * Slab memory comes and goes in the whole system, far too often to look for each address in the
- * maps. By a hash of the address these tell where that would be in vain.
+ * maps. By a hash of the address these tell where that would be in vain; being data they cost a few
+ * instructions less than a map.
  */
-#define SLAB_SLOTS 4096
+GLOBAL struct recov_slab_slot slabs[RECOV_SLAB_SLOTS] SEC(".data.slabs");
 
-struct slab_slot {
-	__u64 freed; /* given back last; `freed` has no other slab object of this slot */
-	__u32 owned; /* that many at least are in `objects` */
-	__u32 reserved;
-};
-
-DECLARE_MAP(slabs, BPF_MAP_TYPE_ARRAY, u32, struct slab_slot, SLAB_SLOTS);
-
-static __always_inline struct slab_slot *slab_slot(u64 address)
+static __always_inline struct recov_slab_slot *slab_slot(u64 address)
 {
-	u32 hash = (u32)(address >> 3 ^ address >> 15) & (SLAB_SLOTS - 1);
-
-	return bpf_map_lookup_elem(&slabs, &hash);
+	return &slabs[(address >> 3 ^ address >> 15) & (RECOV_SLAB_SLOTS - 1)];
 }
 
 /* After an object of the class came into `objects` or left it. */

@@ -29,9 +29,9 @@ static __always_inline bool may_not_sleep(void)
 static __always_inline void forget_freed(const void *object)
 {
 	struct recov_object_key key = {.object = (u64)object, .class = RECOV_OBJECT_SLAB};
-	struct slab_slot *slab = slab_slot(key.object);
+	struct recov_slab_slot *slab = slab_slot(key.object);
 
-	if (object && slab && slab->freed == key.object &&
+	if (object && slab->freed == key.object &&
 	    __sync_val_compare_and_swap(&slab->freed, key.object, 0) == key.object)
 		bpf_map_delete_elem(&freed, &key);
 }
@@ -63,12 +63,7 @@ static __always_inline void on_alloc(u64 site, const void *object, u64 size,
 
 static __always_inline void on_free(u64 site, const void *object)
 {
-	struct slab_slot *slab;
-
-	if (!object)
-		return;
-	slab = slab_slot((u64)object);
-	if (in_span(site) || (slab && slab->owned))
+	if (object && (in_span(site) || slab_slot((u64)object)->owned))
 		give_back(RECOV_OBJECT_SLAB, (u64)object, 0, site, false);
 }
 

@@ -8,6 +8,7 @@
  *   objects    recov_object_key -> recov_object    what they own now; what is left after an
  *                                                  unload has its driver's old generation
  *   freed      the same, the last ones given back
+ *   slabs      struct recov_slab_slot           where looking for a slab object would be in vain
  *   entries    recov_entry_key -> recov_entry  calls into a driver; one value a CPU
  *   running    recov_running_key -> recov_running  entries that have not returned
  *   running_on_cpu  enum recov_entry_kind -> recov_running  the same for those that do not
@@ -197,6 +198,15 @@ struct recov_object {
 	__u32 reserved;
 	char device[RECOV_LABEL_LEN];
 	char name[RECOV_LABEL_LEN];
+};
+
+#define RECOV_SLAB_SLOTS 4096
+
+/* What is known of slab objects by a hash of their addresses: the map slabs. */
+struct recov_slab_slot {
+	__u64 freed; /* given back last; `freed` has no other slab object of this slot */
+	__u32 owned; /* that many at least are in `objects` */
+	__u32 reserved;
 };
 
 struct recov_entry_key {

@@ -31,7 +31,8 @@
 #define BPFFS	     "/sys/fs/bpf"
 #define PINS	     BPFFS "/recoverd"
 #define PIN_LEN	     256
-#define PART	     "_part" /* behind the name of a group while it is made */
+#define DATA	     ".data." /* before the name of a section of variables */
+#define PART	     "_part"  /* behind the name of a group while it is made */
 #define PINS_MAX     512
 #define GROUP_DEEP   2	   /* folders below a build's */
 #define UNPIN_MS     10000 /* until the kernel has let go of what was pinned, at most */
@@ -389,9 +390,9 @@ static int pin_maps(struct recov *bpf)
 		const char *name = bpf_map__name(map);
 
 		if (bpf_map__is_internal(map)) {
-			if (strcmp(name, ".data.state") != 0)
-				continue; /* constants */
-			name = "state";
+			if (strcmp(name, DATA "state") != 0 && strcmp(name, DATA "slabs") != 0)
+				continue; /* each group's own */
+			name += strlen(DATA);
 		}
 		pin_path(path, "map_%s", name);
 		if (bpf_map__set_pin_path(map, path) < 0)

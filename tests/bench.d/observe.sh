@@ -65,23 +65,35 @@ detached() {
 	! pidof recoverd >/dev/null
 }
 
-under_recoverd() {
+# begin_recoverd [SETTING...]: watches e1000.
+begin_recoverd() {
 	mkdir -p /etc/recoverd
-	printf '[Observe]\nDrivers=e1000\n' >/etc/recoverd/recoverd.conf
+	printf '%s\n' '[Observe]' Drivers=e1000 "$@" >/etc/recoverd/recoverd.conf
 	start_recoverd >&2
+}
+
+end_recoverd() {
+	stop_recoverd
+	eventually 120 detached || die "recoverd does not end"
+	rm /etc/recoverd/recoverd.conf
+}
+
+under_recoverd() {
+	begin_recoverd
 	traffic default
-	traced e1000 --memory
-	traffic memory
+	traced e1000
+	traffic trace
 	untraced
 	traced e1000 --dma-maps
 	traffic dma_maps
 	untraced
-	stop_recoverd
-	eventually 120 detached || die "recoverd does not end"
+	end_recoverd
+	begin_recoverd MemoryBudget=1G
+	traffic memory
+	end_recoverd
 }
 
 events_under_recoverd() {
-	rm /etc/recoverd/recoverd.conf
 	insmod "$DRIVERS/leaky_friend.ko"
 	insmod "$DRIVERS/leaky.ko"
 	eventually 10 test -c /dev/leaky
