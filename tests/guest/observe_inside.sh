@@ -50,6 +50,8 @@ check "the module's exit cannot be counted" refused 2 'has no function e1000_exi
 check "nothing was written for these" no_events
 
 begin_trace "a driver that is not loaded is traced" --from-load '--inside=e1000_[io]*'
+check "timers are not watched: e1000 arms none" test ! -e /sys/fs/bpf/recoverd/*/timers
+check "the calls of its interrupts are" test -e /sys/fs/bpf/recoverd/*/interrupts
 check "only what was named" test "$(grep recoverd_ $TRACING/kprobe_events |
 	grep -cv 'e1000:e1000_[io]')" = 0
 modprobe e1000

@@ -69,6 +69,7 @@ mkdir -p /etc/recoverd
 echo "[Observe]" >/etc/recoverd/recoverd.conf
 echo "Drivers=${DRIVERS_WATCHED[*]}" >>/etc/recoverd/recoverd.conf
 check "recoverd watches drivers that are not loaded" start_recoverd
+check "timers are watched, since pcnet32 arms some" test -e /sys/fs/bpf/recoverd/*/timers
 for driver in "${DRIVERS_WATCHED[@]}"; do
 	if ! modinfo "$driver" >/dev/null 2>&1; then
 		skip "$driver: the kernel has it"
