@@ -98,6 +98,7 @@ struct irq_desc {
 	struct irq_common_data irq_common_data;
 	struct irq_data irq_data;
 	struct irqaction *action;
+	unsigned int tot_count;
 	struct kobject kobj;
 };
 

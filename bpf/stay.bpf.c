@@ -70,6 +70,7 @@ int look_at_cpu(void *ctx)
 	int slot = slot_of_code(site);
 	u32 zero = 0;
 
+	look_at_irqs();
 	stay = bpf_map_lookup_elem(&stay_on_cpu, &zero);
 	if (!stay)
 		return 0;

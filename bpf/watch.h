@@ -82,6 +82,9 @@ int find_code(u64 *address);
 int find_address(u64 *address);
 int find_module(u64 *module);
 
+/* Now and then, by whichever CPU comes first: one of them may be stuck. */
+int look_at_irqs(void);
+
 /* After a watch's ranges have changed. */
 int update_span(void);
 

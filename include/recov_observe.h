@@ -15,8 +15,8 @@
  *                                                  sleep; one value a CPU, since_ns 0: none
  *   stay_on_cpu  struct recov_stay            in which driver a CPU was found when it was looked
  *                                                  at last; one value a CPU, since_ns 0: in none
- *   irqs       u32, the line -> struct recov_irq  those of watched drivers, as they were when their
- *                                              /sys/kernel/irq/N/per_cpu_count was read last
+ *   irqs       u32, the line -> struct recov_irq  those of watched drivers whose file
+ *                                              /sys/kernel/irq/N/per_cpu_count has been read
  *   requests   recov_request_key -> recov_request  the last value of each state that was set
  *   counters   recov_counter -> u64            one value a CPU
  *   ring       struct recov_record             signals and, for those who trace, object events
@@ -162,6 +162,7 @@ struct recov_state {
 	__u32 traced; /* slots whose every event is wanted, a bit each */
 	__u32 slots;  /* the first ones, that have been used so far */
 	struct recov_memory memory[RECOV_WATCH_MAX]; /* when `count_memory` was run last */
+	__u64 irqs_ns;				     /* when lines were looked at last */
 	__u32 irq_changes; /* up by one with each interrupt that a driver requests */
 	__u32 reserved;
 };
@@ -235,12 +236,17 @@ struct recov_running {
 	char device[RECOV_LABEL_LEN];
 };
 
-/* An interrupt line that a driver has requested. */
+/* An interrupt line that a driver has requested, as it was when it was looked at last. */
 struct recov_irq {
 	__u64 function; /* in the driver: its handler, or what its thread calls */
+	__u64 desc;
+	__u64 since_ns; /* the last call that was found going on: when that was first so */
+	__u64 seen_ns;	/* and last */
 	__u32 slot, generation;
-	__u32 in_progress; /* its handlers are being called */
-	__u32 is_shared;   /* by several of them */
+	__u32 calls; /* since the line is there; goes around */
+	__u32 is_busy;
+	__u32 is_shared; /* with other handlers */
+	__u32 reserved;
 };
 
 /* Somebody who is in a driver's code: a task that sleeps there and must be woken by the driver, which
@@ -336,7 +342,7 @@ _Static_assert(sizeof(struct recov_object_key) == 24, "recov_object_key");
 _Static_assert(sizeof(struct recov_object) == 96, "recov_object");
 _Static_assert(sizeof(struct recov_entry) == 160, "recov_entry");
 _Static_assert(sizeof(struct recov_running) == 72, "recov_running");
-_Static_assert(sizeof(struct recov_irq) == 24, "recov_irq");
+_Static_assert(sizeof(struct recov_irq) == 56, "recov_irq");
 _Static_assert(sizeof(struct recov_stay) == 64, "recov_stay");
 _Static_assert(sizeof(struct recov_request) == 696, "recov_request");
 _Static_assert(sizeof(struct recov_record) == 288, "recov_record");

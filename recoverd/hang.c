@@ -260,7 +260,7 @@ void hangs_look(struct hangs *hangs, const struct irqs *irqs, uint64_t now_ns,
 	(void)stays_cpus(hangs->stays, on_cpu, hangs);
 	(void)observer_running(hangs->observer, on_running, hangs);
 	if (irqs)
-		irqs_running(irqs, on_running, hangs);
+		irqs_running(irqs, now_ns, on_running, hangs);
 
 	for (size_t i = 0; i < hangs->n_calls; i++)
 		judge_call(hangs, &hangs->calls[i]);

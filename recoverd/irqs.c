@@ -12,46 +12,32 @@
 
 #include "cleanup.h"
 
-#define LINES "kernel/irq"
+#define LINES	 "sys/kernel/irq"
+#define FRESH_NS (3ULL * 1000 * 1000 * 1000) /* what was seen then still counts */
 
 struct line {
 	unsigned number;
 	struct recov_irq irq;
-	uint64_t *counts;  /* of each CPU */
-	uint64_t calls;	   /* since the first look */
-	uint64_t since_ns; /* the first look that found this call; 0: none is running */
-	unsigned cpu;	   /* that was called last */
+	uint64_t calls; /* since the first look */
 };
 
 struct irqs {
 	struct observer *observer;
-	const char *sysfs;
+	const char *root;
 	struct line *lines;
 	size_t n;
 	unsigned changes; /* those of the observer that were seen */
 	bool search;
 };
 
-static void line_free(struct line *line)
-{
-	free(line->counts);
-}
-
-static void forget_all(struct irqs *irqs)
-{
-	for (size_t i = 0; i < irqs->n; i++)
-		line_free(&irqs->lines[i]);
-	irqs->n = 0;
-}
-
-int irqs_new(struct observer *observer, const char *sysfs, struct irqs **ret_irqs)
+int irqs_new(struct observer *observer, const char *root, struct irqs **ret_irqs)
 {
 	struct irqs *irqs = calloc(1, sizeof(*irqs));
 
 	if (!irqs)
 		return -ENOMEM;
 	irqs->observer = observer;
-	irqs->sysfs = sysfs;
+	irqs->root = root;
 	irqs->search = true;
 	*ret_irqs = irqs;
 	return 0;
@@ -61,7 +47,6 @@ void irqs_free(struct irqs *irqs)
 {
 	if (!irqs)
 		return;
-	forget_all(irqs);
 	free(irqs->lines);
 	free(irqs);
 }
@@ -71,61 +56,26 @@ void irqs_search(struct irqs *irqs)
 	irqs->search = true;
 }
 
-/* Takes "12,0,3\n", a count for each CPU, which the kernel cuts off at a page. */
-static void take_counts(struct line *line, const char *text, bool first, int n_cpus)
+/* Shows the line to the programs; what the file tells is of no interest. */
+static void show(const struct irqs *irqs, unsigned number)
 {
-	uint64_t most = 0;
-
-	for (int cpu = 0; cpu < n_cpus && *text; cpu++) {
-		char *end;
-		uint64_t count = strtoull(text, &end, 10);
-		uint64_t more = first || count < line->counts[cpu] ? 0 : count - line->counts[cpu];
-
-		if (end == text)
-			break;
-		text = *end == ',' ? end + 1 : end;
-		line->counts[cpu] = count;
-		line->calls += more;
-		if (more > most) {
-			most = more;
-			line->cpu = (unsigned)cpu;
-		}
-	}
-}
-
-/* -ENOENT: the line is gone, or no watched driver's. */
-static int look_at(const struct irqs *irqs, struct line *line, bool first, uint64_t now_ns)
-{
-	const struct recov_irq before = line->irq;
-	uint64_t calls = line->calls;
 	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX], text[4096];
-	ssize_t n;
+	char path[PATH_MAX], text[16];
 
-	snprintf(path, sizeof(path), "%s/" LINES "/%u/per_cpu_count", irqs->sysfs, line->number);
+	snprintf(path, sizeof(path), "%s/" LINES "/%u/per_cpu_count", irqs->root, number);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n < 0 || observer_irq(irqs->observer, line->number, &line->irq) < 0)
-		return -ENOENT;
-	text[n] = '\0';
-	if (line->irq.function != before.function || line->irq.generation != before.generation)
-		line->calls = calls = 0;
-	take_counts(line, text, first, observer_cpus(irqs->observer));
-	if (!line->irq.in_progress)
-		line->since_ns = 0;
-	else if (!line->since_ns || line->calls != calls)
-		line->since_ns = now_ns + line->number; /* tells calls found together apart */
-	return 0;
+	if (fd >= 0 && read(fd, text, sizeof(text)) < 0)
+		return; /* it has just gone */
 }
 
-/* Those that were known keep their counts. */
+/* Adds the lines that are new. */
 static void search(struct irqs *irqs)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	size_t known = irqs->n;
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/" LINES, irqs->sysfs);
+	snprintf(path, sizeof(path), "%s/" LINES, irqs->root);
 	dir = opendir(path);
 	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
 		struct line line = {}, *lines;
@@ -139,31 +89,38 @@ static void search(struct irqs *irqs)
 			is_known |= irqs->lines[i].number == line.number;
 		if (is_known)
 			continue;
-		line.counts = calloc((size_t)observer_cpus(irqs->observer), sizeof(*line.counts));
-		if (!line.counts || look_at(irqs, &line, true, 0) < 0) {
-			line_free(&line);
+		show(irqs, line.number);
+		if (observer_irq(irqs->observer, line.number, &line.irq) < 0)
 			continue;
-		}
-		line.since_ns = 0;
 		lines = reallocarray(irqs->lines, irqs->n + 1, sizeof(*lines));
-		if (!lines) {
-			line_free(&line);
+		if (!lines)
 			return;
-		}
 		irqs->lines = lines;
 		lines[irqs->n++] = line;
 	}
 }
 
-void irqs_look(struct irqs *irqs, uint64_t now_ns)
+/* False: it is no watched driver's any more. */
+static bool look_at(const struct irqs *irqs, struct line *line)
+{
+	const struct recov_irq before = line->irq;
+
+	if (observer_irq(irqs->observer, line->number, &line->irq) < 0)
+		return false;
+	if (line->irq.function != before.function || line->irq.generation != before.generation)
+		line->calls = 0;
+	else
+		line->calls += line->irq.calls - before.calls;
+	return true;
+}
+
+void irqs_look(struct irqs *irqs)
 {
 	unsigned changes = observer_state(irqs->observer)->irq_changes;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < irqs->n; i++) {
-		if (look_at(irqs, &irqs->lines[i], false, now_ns) < 0)
-			line_free(&irqs->lines[i]);
-		else
+		if (look_at(irqs, &irqs->lines[i]))
 			irqs->lines[kept++] = irqs->lines[i];
 	}
 	irqs->n = kept;
@@ -198,21 +155,35 @@ void irqs_entries(const struct irqs *irqs, unsigned slot,
 	}
 }
 
-void irqs_running(const struct irqs *irqs,
+/* The one that handles it: an interrupt is sent to one CPU. */
+static unsigned cpu_of(const struct irqs *irqs, unsigned number)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	char path[PATH_MAX];
+	unsigned cpu = 0;
+
+	snprintf(path, sizeof(path), "%s/proc/irq/%u/effective_affinity_list", irqs->root, number);
+	file = fopen(path, "re");
+	return file && fscanf(file, "%u", &cpu) == 1 ? cpu : 0;
+}
+
+void irqs_running(const struct irqs *irqs, uint64_t now_ns,
 		  void (*on_running)(void *ctx, unsigned kind, const struct recov_running *running),
 		  void *ctx)
 {
 	for (size_t i = 0; i < irqs->n; i++) {
-		const struct line *line = &irqs->lines[i];
-		const struct recov_running running = {
-			.since_ns = line->since_ns,
-			.function = line->irq.function,
-			.slot = line->irq.slot,
-			.generation = line->irq.generation,
-			.cpu = line->cpu,
+		const struct recov_irq *irq = &irqs->lines[i].irq;
+		struct recov_running running = {
+			.since_ns = irq->since_ns,
+			.function = irq->function,
+			.slot = irq->slot,
+			.generation = irq->generation,
 		};
 
-		if (line->since_ns && !line->irq.is_shared)
+		if (irq->seen_ns > irq->since_ns && irq->seen_ns + FRESH_NS > now_ns &&
+		    !irq->is_shared) {
+			running.cpu = cpu_of(irqs, irqs->lines[i].number);
 			on_running(ctx, RECOV_ENTRY_IRQ, &running);
+		}
 	}
 }

@@ -292,7 +292,7 @@ static int on_look(sd_event_source *source, uint64_t due_usec, void *ctx)
 	uint64_t usec = now_ns() / 1000; /* the loop may have been busy since it was due */
 
 	(void)due_usec;
-	irqs_look(observation->irqs, usec * 1000);
+	irqs_look(observation->irqs);
 	/* What each call tells is better than what looks find. */
 	hangs_look(observation->hangs,
 		   groups_have(&observation->groups, PROGRAMS_INTERRUPTS) ? NULL
@@ -327,7 +327,7 @@ static int observation_open(struct observation *observation)
 	if (r >= 0)
 		r = hangs_new(observation->observer, &observation->hangs);
 	if (r >= 0)
-		r = irqs_new(observation->observer, SYSFS, &observation->irqs);
+		r = irqs_new(observation->observer, "", &observation->irqs);
 	if (r >= 0)
 		r = sd_event_add_io(loop, &observation->records, observer_fd(observation->observer),
 				    EPOLLIN, on_readable, observation);

@@ -474,11 +474,6 @@ int observer_irq(struct observer *observer, unsigned number, struct recov_irq *r
 	return bpf_map_lookup_elem(observer->irqs.fd, &number, ret_irq);
 }
 
-int observer_cpus(const struct observer *observer)
-{
-	return observer->n_cpus;
-}
-
 int observer_count_memory(struct observer *observer)
 {
 	return run(observer->count_memory, NULL, 0);

@@ -60,10 +60,9 @@ int observer_running(struct observer *observer,
 		     void (*on_running)(void *ctx, unsigned kind,
 					const struct recov_running *running),
 		     void *ctx);
-/* What the programs have found of an interrupt line when it was read last; -ENOENT: no driver's. */
+/* What the programs know of an interrupt line; -ENOENT: it is no watched driver's, or has not been
+ * shown to them. */
 int observer_irq(struct observer *observer, unsigned number, struct recov_irq *ret_irq);
-/* CPUs there can be. */
-int observer_cpus(const struct observer *observer);
 /* Brings what observer_state() tells of the drivers' memory up to date; -errno. */
 int observer_count_memory(struct observer *observer);
 uint64_t observer_counter(struct observer *observer, enum recov_counter counter);

@@ -161,6 +161,10 @@ spin() {
 # Nobody sees where a CPU is that takes no interrupts.
 HANG_MS=4000
 spin watched irq leaky_edu_interrupt
+# Nor does the daemon run, if it is there.
+taskset -pc "$(new hang | jq -s '.[-1].cpu')" "$(daemon_pid)"
+spin "watched from that CPU" irq leaky_edu_interrupt
+taskset -pc 0-3 "$(daemon_pid)"
 spin watched timer leaky_hang_spinning
 
 # storm KIND FUNCTION COUNT...: it is reported once, with its function and how fast it is.

@@ -21,6 +21,8 @@
 
 #define SECOND 1000000000ULL
 
+static uint64_t now;
+
 /* ---- what the programs see ---- */
 
 static struct recov_stay tasks[4], cpus[4];
@@ -67,15 +69,16 @@ int observer_running(struct observer *observer,
 }
 
 static bool is_line_busy;
-static const struct irqs *irqs;
+static const struct irqs *given_irqs;
 
-void irqs_running(const struct irqs *at,
+void irqs_running(const struct irqs *irqs, uint64_t now_ns,
 		  void (*on_running)(void *ctx, unsigned kind, const struct recov_running *running),
 		  void *ctx)
 {
 	const struct recov_running running = {.since_ns = 100 * SECOND, .function = 0xf, .cpu = 1};
 
-	assert_ptr_equal(at, irqs);
+	assert_ptr_equal(irqs, given_irqs);
+	assert_int_equal(now_ns, now);
 	if (is_line_busy)
 		on_running(ctx, RECOV_ENTRY_IRQ, &running);
 }
@@ -90,7 +93,6 @@ const char *observer_kind_name(unsigned kind)
 static struct hangs *hangs;
 static struct hang told[8];
 static size_t n_told;
-static uint64_t now;
 
 static void on_hang(void *ctx, const struct hang *hang)
 {
@@ -102,7 +104,7 @@ static void look(unsigned times)
 {
 	while (times--) {
 		now += SECOND;
-		hangs_look(hangs, irqs, now, on_hang, NULL);
+		hangs_look(hangs, given_irqs, now, on_hang, NULL);
 	}
 }
 
@@ -110,7 +112,7 @@ static int setup(void **state)
 {
 	n_tasks = n_cpus = n_calls = n_told = 0;
 	is_line_busy = false;
-	irqs = NULL;
+	given_irqs = NULL;
 	now = 100 * SECOND;
 	return hangs_new(NULL, &hangs);
 }
@@ -263,7 +265,7 @@ static void a_line_that_stays_busy_is_told_once(void **state)
 {
 	static const char any;
 
-	irqs = (const struct irqs *)&any;
+	given_irqs = (const struct irqs *)&any;
 	is_line_busy = true;
 	look(1);
 	assert_int_equal(n_told, 1);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 #define SECOND	  1000000000ULL
 #define LINE_MAX_ 8
 
-static char sysfs[] = "/tmp/test_irqs.XXXXXX";
+static char root[] = "/tmp/test_irqs.XXXXXX";
 static struct irqs *irqs;
 static struct recov_state state_of_all;
 static struct recov_irq found[LINE_MAX_]; /* function 0: no driver's */
@@ -29,11 +30,6 @@ static uint64_t now;
 const struct recov_state *observer_state(const struct observer *observer)
 {
 	return &state_of_all;
-}
-
-int observer_cpus(const struct observer *observer)
-{
-	return 3;
 }
 
 int observer_irq(struct observer *observer, unsigned number, struct recov_irq *ret_irq)
@@ -45,23 +41,18 @@ int observer_irq(struct observer *observer, unsigned number, struct recov_irq *r
 
 /* ---- a machine ---- */
 
-static void line(unsigned number, const char *counts)
+static void line(unsigned number)
 {
-	_cleanup_fclose_ FILE *file = NULL;
 	char path[96];
 
-	snprintf(path, sizeof(path), "%s/kernel/irq/%u", sysfs, number);
+	snprintf(path, sizeof(path), "%s/sys/kernel/irq/%u", root, number);
 	(void)mkdir(path, 0700);
-	strcat(path, "/per_cpu_count");
-	file = fopen(path, "we");
-	assert_non_null(file);
-	fputs(counts, file);
 }
 
 static void look(void)
 {
 	now += SECOND;
-	irqs_look(irqs, now);
+	irqs_look(irqs);
 }
 
 /* ---- what is told ---- */
@@ -96,30 +87,45 @@ static size_t entries(unsigned slot)
 static size_t busy(void)
 {
 	n_running = 0;
-	irqs_running(irqs, on_running, NULL);
+	irqs_running(irqs, now, on_running, NULL);
 	return n_running;
+}
+
+static void folder(const char *name)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s%s", root, name);
+	assert_int_equal(mkdir(path, 0700), 0);
 }
 
 static int setup(void **state)
 {
+	_cleanup_fclose_ FILE *file = NULL;
 	char path[96];
 
-	strcpy(sysfs + strlen(sysfs) - 6, "XXXXXX");
+	strcpy(root + strlen(root) - 6, "XXXXXX");
 	memset(found, 0, sizeof(found));
 	memset(calls, 0, sizeof(calls));
 	now = 100 * SECOND;
-	if (!mkdtemp(sysfs))
+	if (!mkdtemp(root))
 		return -1;
-	snprintf(path, sizeof(path), "%s/kernel", sysfs);
-	(void)mkdir(path, 0700);
-	strcat(path, "/irq");
-	(void)mkdir(path, 0700);
-	line(1, "5,6,7\n");
-	line(2, "1,0,0\n");
-	line(3, "9,9,9\n");
-	found[1] = (struct recov_irq){.function = 10, .slot = 2};
-	found[2] = (struct recov_irq){.function = 10, .slot = 2};
-	return irqs_new(NULL, sysfs, &irqs);
+	folder("/sys");
+	folder("/sys/kernel");
+	folder("/sys/kernel/irq");
+	folder("/proc");
+	folder("/proc/irq");
+	folder("/proc/irq/1");
+	snprintf(path, sizeof(path), "%s/proc/irq/1/effective_affinity_list", root);
+	file = fopen(path, "we");
+	if (!file || fputs("2\n", file) < 0)
+		return -1;
+	line(1);
+	line(2);
+	line(3);
+	found[1] = (struct recov_irq){.function = 10, .slot = 2, .calls = UINT32_MAX - 1};
+	found[2] = (struct recov_irq){.function = 10, .slot = 2, .calls = 7};
+	return irqs_new(NULL, root, &irqs);
 }
 
 static int teardown(void **state)
@@ -127,7 +133,7 @@ static int teardown(void **state)
 	char command[96];
 
 	irqs_free(irqs);
-	snprintf(command, sizeof(command), "rm -r %s", sysfs);
+	snprintf(command, sizeof(command), "rm -r %s", root);
 	return system(command);
 }
 
@@ -138,8 +144,8 @@ static void calls_are_counted_from_the_first_look_on(void **state)
 	look();
 	assert_int_equal(entries(2), 1);
 	assert_int_equal(calls[10], 0);
-	line(1, "5,8,7\n");
-	line(2, "1,0,3\n");
+	found[1].calls += 3;
+	found[2].calls += 2;
 	look();
 	assert_int_equal(entries(2), 1);
 	assert_int_equal(calls[10], 5);
@@ -167,45 +173,46 @@ static void lines_are_found_when_a_driver_requests_one(void **state)
 static void another_driver_on_a_line_has_not_been_called_yet(void **state)
 {
 	look();
-	line(1, "500,6,7\n");
+	found[1].calls += 500;
 	look();
-	found[1] = (struct recov_irq){.function = 12, .slot = 2, .generation = 1};
-	line(1, "501,6,7\n");
+	found[1].function = 12;
+	found[1].calls += 500;
+	look();
+	found[1].calls++;
 	look();
 	assert_int_equal(entries(2), 2);
 	assert_int_equal(calls[12], 1);
 }
 
-static void a_call_that_stays_has_been_since_it_was_found(void **state)
+static void a_call_that_was_found_twice_stays(void **state)
 {
-	uint64_t since;
-
+	found[1].since_ns = now + SECOND;
+	found[1].seen_ns = now + SECOND;
 	look();
-	found[1].in_progress = 1;
-	line(1, "5,6,8\n");
-	look();
-	assert_int_equal(busy(), 1);
-	since = running.since_ns;
-	assert_in_range(since, now, now + LINE_MAX_);
+	assert_int_equal(busy(), 0);
+	found[1].seen_ns = now + SECOND;
 	look();
 	assert_int_equal(busy(), 1);
-	assert_int_equal(running.since_ns, since);
+	assert_int_equal(running.since_ns, now - SECOND);
 	assert_int_equal(running.cpu, 2);
 	assert_int_equal(running.function, 10);
-	/* The next one. */
-	line(1, "5,7,8\n");
-	look();
-	assert_int_equal(busy(), 1);
-	assert_in_range(running.since_ns, now, now + LINE_MAX_);
-	found[1].in_progress = 0;
+}
+
+static void one_that_was_over_long_ago_does_not(void **state)
+{
+	found[1].since_ns = now - 9 * SECOND;
+	found[1].seen_ns = now - 5 * SECOND;
 	look();
 	assert_int_equal(busy(), 0);
 }
 
 static void of_a_shared_line_nobody_knows_whose_a_call_is(void **state)
 {
-	found[1].is_shared = found[1].in_progress = 1;
+	found[1].since_ns = now - SECOND;
+	found[1].seen_ns = now;
 	look();
+	assert_int_equal(busy(), 1);
+	found[1].is_shared = 1;
 	look();
 	assert_int_equal(busy(), 0);
 }
@@ -218,7 +225,8 @@ int main(void)
 		TEST(calls_are_counted_from_the_first_look_on),
 		TEST(lines_are_found_when_a_driver_requests_one),
 		TEST(another_driver_on_a_line_has_not_been_called_yet),
-		TEST(a_call_that_stays_has_been_since_it_was_found),
+		TEST(a_call_that_was_found_twice_stays),
+		TEST(one_that_was_over_long_ago_does_not),
 		TEST(of_a_shared_line_nobody_knows_whose_a_call_is),
 	};
 
