@@ -42,7 +42,7 @@
 #define RECOV_SHADOW_PATH "/dev/recov_shadow"
 
 #define RECOV_NAME_LEN	      64  /* module, bus, device and object names */
-#define RECOV_SYMBOL_LEN      128 /* exported symbol */
+#define RECOV_KSYM_LEN	      128 /* exported symbol */
 #define RECOV_REASON_LEN      160 /* one sentence */
 #define RECOV_DEADLINE_MAX_MS 120000
 #define RECOV_DRAIN_MAX_MS    10000
@@ -138,7 +138,7 @@ struct recov_device {
 #define RECOV_SYMBOL_GPL     (1u << 1)
 
 struct recov_symbol {
-	char name[RECOV_SYMBOL_LEN];
+	char name[RECOV_KSYM_LEN];
 	char owner[RECOV_NAME_LEN]; /* module; empty: the kernel itself */
 	__u32 crc;
 	__u32 flags;
@@ -155,11 +155,72 @@ struct recov_arm {
 	__u32 pad;
 };
 
+/* What made a call into an armed driver end early. */
+enum recov_fault_cause {
+	RECOV_FAULT_PAGE = 1,	/* page fault; address */
+	RECOV_FAULT_PROTECTION, /* general protection */
+	RECOV_FAULT_OPCODE,	/* invalid instruction, BUG() */
+	RECOV_FAULT_DIVIDE,
+	RECOV_FAULT_STACK,  /* stack protector */
+	RECOV_FAULT_DOUBLE, /* double fault: the stack is used up, or lost */
+	RECOV_FAULT_OTHER,  /* another exception; trap tells which */
+	RECOV_FAULT_HANG,   /* a call that did not return */
+};
+
+/* In what context the call was. */
+#define RECOV_FAULT_IN_HARDIRQ	(1u << 0)
+#define RECOV_FAULT_IN_SOFTIRQ	(1u << 1)
+#define RECOV_FAULT_IRQS_OFF	(1u << 2) /* when the driver was called */
+#define RECOV_FAULT_FIRST	(1u << 3) /* the driver served until then */
+#define RECOV_FAULT_STACK_DEPTH 16
+
+/* FAULT: one fault of an armed driver, in the order in which they happened. The call it was in was
+ * ended with an error, and the driver fails all further calls until it is loaded anew. poll(2)
+ * reports POLLPRI while there are faults that this session has not got.
+ * in: seq, from 1 on. EAGAIN: not yet. EOVERFLOW: only the last RECOV_FAULTS are kept; out: seq, of
+ * the oldest. */
+#define RECOV_FAULTS 64
+
+struct recov_fault {
+	__u64 seq;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u64 ip;
+	__u64 address;			      /* PAGE: what was accessed */
+	__u64 error;			      /* the exception's error code */
+	__u64 tap;			      /* the driver's function that the kernel had called */
+	__u64 stack[RECOV_FAULT_STACK_DEPTH]; /* return addresses from ip to the tap; 0: no more */
+	__u32 cause;			      /* enum recov_fault_cause */
+	__u32 trap;			      /* number of the exception */
+	__u32 flags;
+	__u32 cpu;
+	__u32 pid; /* thread id in the init pid namespace */
+	__u32 pad;
+	char comm[16];
+	char driver[RECOV_NAME_LEN];
+	char site[RECOV_KSYM_LEN];  /* ip as "function+0x1c/0x40 [module]" */
+	char entry[RECOV_KSYM_LEN]; /* tap, likewise */
+};
+
+/* ARMED: what the shadow knows of an armed driver. in: driver, flags. ENOENT: it is not loaded, or not
+ * armed. With RECOV_ARMED_TRUST a driver that has failed is called again, so that it can be stopped
+ * and removed as usual; until then it can't be unloaded. out: what held before. */
+#define RECOV_ARMED_TRUST (1u << 0)
+
+struct recov_armed {
+	char driver[RECOV_NAME_LEN];
+	__u32 flags;
+	__u32 taps;
+	__u32 failed; /* 1: it has faulted, and fails all calls */
+	__u32 pad;
+};
+
 #define RECOV_IOC_TYPE	 0xEC
 #define RECOV_IOC_INFO	 _IOR(RECOV_IOC_TYPE, 0x00, struct recov_info)
 #define RECOV_IOC_MATCH	 _IOWR(RECOV_IOC_TYPE, 0x01, struct recov_match)
 #define RECOV_IOC_DEVICE _IOWR(RECOV_IOC_TYPE, 0x02, struct recov_device)
 #define RECOV_IOC_SYMBOL _IOWR(RECOV_IOC_TYPE, 0x03, struct recov_symbol)
+#define RECOV_IOC_FAULT	 _IOWR(RECOV_IOC_TYPE, 0x04, struct recov_fault)
+#define RECOV_IOC_ARMED	 _IOWR(RECOV_IOC_TYPE, 0x05, struct recov_armed)
 #define RECOV_IOC_ARM	 _IOW(RECOV_IOC_TYPE, 0x10, struct recov_arm)
 /* The verbs of the owner; EPERM for any other session, EINVAL out of order. */
 #define RECOV_IOC_HOLD	  _IO(RECOV_IOC_TYPE, 0x11)
@@ -176,8 +237,11 @@ _Static_assert(sizeof(struct recov_match) == 8 + RECOV_NAME_LEN, "recov_match");
 _Static_assert(sizeof(struct recov_device) ==
 		       48 + 8 * RECOV_MARKS + 16 + 3 * RECOV_NAME_LEN + RECOV_REASON_LEN,
 	       "recov_device");
-_Static_assert(sizeof(struct recov_symbol) == 8 + RECOV_SYMBOL_LEN + RECOV_NAME_LEN,
-	       "recov_symbol");
+_Static_assert(sizeof(struct recov_symbol) == 8 + RECOV_KSYM_LEN + RECOV_NAME_LEN, "recov_symbol");
+_Static_assert(sizeof(struct recov_fault) == 8 * (6 + RECOV_FAULT_STACK_DEPTH) + 24 + 16 +
+						     RECOV_NAME_LEN + 2 * RECOV_KSYM_LEN,
+	       "recov_fault");
+_Static_assert(sizeof(struct recov_armed) == 16 + RECOV_NAME_LEN, "recov_armed");
 _Static_assert(sizeof(struct recov_arm) == 16 + RECOV_NAME_LEN, "recov_arm");
 #endif
 

@@ -12,8 +12,10 @@
  *	lea	the function's struct recov_tap(%rip), %r11
  *	jmp	recov_tap_enter		or recov_tap_enter_stack, where stack_words is not 0
  *
- * Direct calls within the driver are left as they are. recov_tap_enter and recov_tap_enter_stack
- * are exports of the shadow module: an armed image depends on it.
+ * Where it is not certain how many words of arguments the function has on the stack, stack_words is
+ * larger: words too many do no harm. Direct calls within the driver are left as they are.
+ * recov_tap_enter and recov_tap_enter_stack are exports of the shadow module: an armed image depends
+ * on it.
  */
 #ifndef RECOV_TAP_H
 #define RECOV_TAP_H

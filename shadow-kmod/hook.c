@@ -9,9 +9,6 @@
 
 #include "shadow.h"
 
-/* ftrace's call site is behind the function's ENDBR on IBT kernels, at its start on others. */
-#define FENTRY_OFFSET_MAX 4
-
 static struct recov_hook *armed_hooks;
 static unsigned int n_armed_hooks;
 static atomic_t in_replacement = ATOMIC_INIT(0);
@@ -29,7 +26,7 @@ static void notrace hook_callback(unsigned long ip, unsigned long parent_ip, str
 	for (i = 0; i < n_armed_hooks; i++) {
 		struct recov_hook *hook = &armed_hooks[i];
 
-		if (ip - hook->ip > FENTRY_OFFSET_MAX)
+		if (ip - hook->ip > RECOV_FENTRY_OFFSET_MAX)
 			continue;
 		if (hook->wanted(regs)) {
 			/* Counted here and not in the replacement, so that a task preempted

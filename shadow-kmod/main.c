@@ -3,6 +3,8 @@
 #include <linux/module.h>
 
 #include "shadow.h"
+#include "tap.h"
+#include "trap.h"
 
 static int __init recov_shadow_init(void)
 {
@@ -14,11 +16,22 @@ static int __init recov_shadow_init(void)
 	err = swap_init();
 	if (err)
 		return err;
-	err = session_init();
+	err = trap_init();
 	if (err)
 		goto err_swap;
+	err = tap_init();
+	if (err)
+		goto err_trap;
+	err = session_init();
+	if (err)
+		goto err_tap;
 	return 0;
 
+err_tap:
+	tap_uninit();
+err_trap:
+	trap_uninit();
+	fault_uninit();
 err_swap:
 	swap_uninit();
 	return err;
@@ -27,6 +40,9 @@ err_swap:
 static void __exit recov_shadow_exit(void)
 {
 	session_uninit();
+	tap_uninit();
+	trap_uninit();
+	fault_uninit();
 	swap_uninit();
 }
 

@@ -10,12 +10,14 @@
 #include <linux/uaccess.h>
 
 #include "shadow.h"
+#include "trap.h"
 
 struct recov_session {
 	struct mutex lock;	      /* the fields below */
 	struct recov_device *matched; /* result of the last MATCH */
 	u32 n_matched;
 	unsigned int events_seen;
+	u64 faults_seen;
 };
 
 static int session_open(struct inode *inode, struct file *file)
@@ -126,6 +128,44 @@ static long session_symbol(void __user *arg)
 	return copy_to_user(arg, &symbol, sizeof(symbol)) ? -EFAULT : 0;
 }
 
+static long session_fault(struct recov_session *s, void __user *arg)
+{
+	struct recov_fault *fault;
+	u64 seq;
+	int err;
+
+	if (get_user(seq, (u64 __user *)arg))
+		return -EFAULT;
+	fault = kzalloc(sizeof(*fault), GFP_KERNEL);
+	if (!fault)
+		return -ENOMEM;
+	err = fault_get(seq, fault);
+	if (!err)
+		WRITE_ONCE(s->faults_seen, max(s->faults_seen, seq));
+	if (err == -EOVERFLOW && put_user(fault->seq, (u64 __user *)arg))
+		err = -EFAULT;
+	if (!err && copy_to_user(arg, fault, sizeof(*fault)))
+		err = -EFAULT;
+	kfree(fault);
+	return err;
+}
+
+static long session_armed(void __user *arg)
+{
+	struct recov_armed armed;
+	int err;
+
+	if (copy_from_user(&armed, arg, sizeof(armed)))
+		return -EFAULT;
+	if (armed.flags & ~RECOV_ARMED_TRUST || armed.pad ||
+	    !string_ok(armed.driver, sizeof(armed.driver)))
+		return -EINVAL;
+	err = tap_armed(&armed);
+	if (err)
+		return err;
+	return copy_to_user(arg, &armed, sizeof(armed)) ? -EFAULT : 0;
+}
+
 static long session_arm(struct recov_session *s, void __user *arg)
 {
 	struct recov_arm arm;
@@ -153,6 +193,10 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return session_device(s, p);
 	case RECOV_IOC_SYMBOL:
 		return session_symbol(p);
+	case RECOV_IOC_FAULT:
+		return session_fault(s, p);
+	case RECOV_IOC_ARMED:
+		return session_armed(p);
 	case RECOV_IOC_ARM:
 		return session_arm(s, p);
 	case RECOV_IOC_HOLD:
@@ -174,7 +218,9 @@ static __poll_t session_poll(struct file *file, poll_table *wait)
 	struct recov_session *s = file->private_data;
 
 	poll_wait(file, swap_wait_queue(), wait);
-	return READ_ONCE(s->events_seen) != swap_events() ? EPOLLIN | EPOLLRDNORM : 0;
+	poll_wait(file, fault_wait_queue(), wait);
+	return (READ_ONCE(s->events_seen) != swap_events() ? EPOLLIN | EPOLLRDNORM : 0) |
+	       (READ_ONCE(s->faults_seen) != fault_last() ? EPOLLPRI : 0);
 }
 
 static const struct file_operations session_fops = {

@@ -24,6 +24,9 @@ int ksym_export(struct recov_symbol *symbol);
 /* True if a module of this name is loaded. */
 bool ksym_module_loaded(const char *name);
 
+/* ftrace's call site is behind the function's ENDBR on IBT kernels, at its start on others. */
+#define RECOV_FENTRY_OFFSET_MAX 4
+
 /* ---- hook.c: whole functions of the kernel replaced while a swap is on ---- */
 
 struct recov_hook {

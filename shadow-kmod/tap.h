@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Taps: every call from the kernel into an armed driver goes through one, which leaves a record on
+ * the stack of what has to be as it was when the call ends, however it ends.
+ *
+ * The record lies below the caller's return address and above the driver's own frames:
+ *
+ *	return address of the kernel's function
+ *	rbp rbx r12 r13 r14 r15		struct tap_record begins with what is lowest
+ *	arg0 flags rcu_nesting preempt_count image tap magic
+ *	recov_tap_ret			return address of the driver's function
+ */
+#ifndef TAP_H
+#define TAP_H
+
+#include <linux/atomic.h>
+#include <linux/compiler.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/types.h>
+
+#include "recov_shadow.h"
+#include "recov_tap.h"
+
+#define TAP_PACKETS_MAX 16
+
+/* An armed module, from its load until it is gone. The assembler code knows the first fields. */
+struct tap_image {
+	unsigned long text, text_size; /* calls from there are the driver's own */
+	u32 failed;		       /* 1: its functions are not called any more */
+	u32 n_taps;
+	bool pinned; /* a module that has failed can't clean up after itself */
+	struct recov_tap *taps;
+	struct module *module;
+	struct list_head list;
+	/* Packets whose transmission was cut short. Whether the driver still has them shows when it
+	 * is gone: what it had it has given back then. */
+	atomic_t n_packets;
+	struct sk_buff *packets[TAP_PACKETS_MAX];
+};
+
+struct tap_record {
+	unsigned long magic; /* tap_magic() */
+	struct recov_tap *tap;
+	struct tap_image *image;
+	u64 preempt_count;	 /* as in memory: with PREEMPT_NEED_RESCHED */
+	int rcu_nesting, beside; /* and what is beside it in the task */
+	unsigned long flags;	 /* of the CPU */
+	unsigned long arg0;
+	unsigned long r15, r14, r13, r12, rbx, rbp;
+	unsigned long caller; /* return address */
+};
+
+extern unsigned long recov_tap_cookie;
+
+/* What no other word on a stack is but by chance. */
+static inline unsigned long tap_magic(const struct tap_record *record)
+{
+	return recov_tap_cookie ^ (unsigned long)record;
+}
+
+/* tap_entry.S; the first two are reached by jumps from an image's thunks only. */
+void recov_tap_enter(void);
+void recov_tap_enter_stack(void);
+extern const char recov_tap_ret[], recov_tap_ret_stack[]; /* where the driver returns to */
+extern const char recov_tap_land[]; /* rsp is a record: ends its call with tap_landed()'s answer */
+void __noreturn recov_tap_jump(struct tap_record *record); /* there, from anywhere in its call */
+
+int tap_init(void);
+void tap_uninit(void);
+/* RECOV_IOC_ARMED. May sleep. */
+int tap_armed(struct recov_armed *armed);
+/* From now on its functions fail at once. Any context. True: they did not so far. */
+bool tap_image_fail(struct tap_image *image);
+/* What the kernel gets from a driver that has failed, and what is done for it there: with the first
+ * argument of the call. refused: the driver has not been called. Any context. */
+long tap_answer(struct recov_tap *tap, unsigned long arg0, bool refused);
+
+#endif /* TAP_H */

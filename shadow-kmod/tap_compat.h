@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Where 6.1 and 6.12 differ for taps. */
+#ifndef TAP_COMPAT_H
+#define TAP_COMPAT_H
+
+#include <linux/version.h>
+
+/* Until 6.2 (64701838bf05, "x86/percpu: Move preempt_count next to current_task") variables of
+ * their own, then the first two fields of pcpu_hot. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define TAP_CURRENT	  current_task
+#define TAP_PREEMPT_COUNT __preempt_count
+#else
+#define TAP_CURRENT	  pcpu_hot
+#define TAP_PREEMPT_COUNT pcpu_hot + 8
+#endif
+
+#ifndef __ASSEMBLY__
+
+#include <linux/module.h>
+
+/* Since 6.4 (ac3b43283923, "module: replace module_layout with module_memory"). */
+static inline void tap_module_text(const struct module *module, unsigned long *ret_text,
+				   unsigned long *ret_size)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+	*ret_text = (unsigned long)module->core_layout.base;
+	*ret_size = module->core_layout.text_size;
+#else
+	*ret_text = (unsigned long)module->mem[MOD_TEXT].base;
+	*ret_size = module->mem[MOD_TEXT].size;
+#endif
+}
+
+#endif /* !__ASSEMBLY__ */
+
+#endif /* TAP_COMPAT_H */

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The way into an armed driver and out of it: see tap.h. */
+#include <linux/linkage.h>
+#include <linux/objtool.h>
+#include <asm/ibt.h>
+#include <asm/nospec-branch.h>
+#include <asm/percpu.h>
+#include <asm/unwind_hints.h>
+
+#include "tap_compat.h"
+#include "tap_offsets.h"
+
+/* r11 is the tap; the driver's arguments are in their registers and stay there. rax, r10 and r11
+ * are free: no function of the kernel takes anything in them. */
+.macro TAP_CHECK
+	movq	TAP_IMAGE(%r11), %r10
+	movq	(%rsp), %rax
+	subq	IMAGE_TEXT(%r10), %rax
+	cmpq	IMAGE_TEXT_SIZE(%r10), %rax
+	jb	.Lown_\@
+	cmpl	$0, IMAGE_FAILED(%r10)
+	je	.Lgo_\@
+	/* tap_refuse(arg0, tap) answers for the driver. */
+	movq	%r11, %rsi
+	jmp	tap_refuse
+.Lown_\@:
+	/* A fault in there is to end in the kernel, not in the driver. */
+	movq	TAP_FUNCTION(%r11), %r11
+	JMP_NOSPEC r11
+.Lgo_\@:
+.endm
+
+.macro TAP_RECORD
+	pushq	%rbp
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushq	%rdi
+	pushfq
+	movq	PER_CPU_VAR(TAP_CURRENT), %rax
+	pushq	TASK_RCU_NESTING(%rax)
+	movl	PER_CPU_VAR(TAP_PREEMPT_COUNT), %eax
+	pushq	%rax
+	pushq	%r10
+	pushq	%r11
+	leaq	-8(%rsp), %rax
+	xorq	recov_tap_cookie(%rip), %rax
+	pushq	%rax
+.endm
+
+.macro TAP_RETURN
+	addq	$RECORD_SAVED, %rsp
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	RET
+.endm
+
+SYM_FUNC_START(recov_tap_enter)
+	TAP_CHECK
+	TAP_RECORD
+	movq	TAP_FUNCTION(%r11), %r11
+	CALL_NOSPEC r11
+SYM_INNER_LABEL(recov_tap_ret, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
+	TAP_RETURN
+SYM_FUNC_END(recov_tap_enter)
+
+/* The driver finds its arguments right above its return address: they are there once more. */
+SYM_CODE_START(recov_tap_enter_stack)
+	UNWIND_HINT_FUNC
+	ENDBR
+	TAP_CHECK
+	TAP_RECORD
+	movq	%rsp, %rbp
+	UNWIND_HINT sp_reg=ORC_REG_BP sp_offset=RECORD_SIZE type=UNWIND_HINT_TYPE_CALL
+	movzwl	TAP_STACK_WORDS(%r11), %r10d
+.Lnext_word:
+	pushq	RECORD_CALLER(%rbp, %r10, 8)
+	decl	%r10d
+	jnz	.Lnext_word
+	movq	TAP_FUNCTION(%r11), %r11
+	CALL_NOSPEC r11
+SYM_INNER_LABEL(recov_tap_ret_stack, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
+	movq	%rbp, %rsp
+	UNWIND_HINT sp_reg=ORC_REG_SP sp_offset=RECORD_SIZE type=UNWIND_HINT_TYPE_CALL
+	TAP_RETURN
+SYM_CODE_END(recov_tap_enter_stack)
+
+SYM_CODE_START(recov_tap_jump)
+	UNWIND_HINT_FUNC
+	ENDBR
+	movq	%rdi, %rsp
+SYM_INNER_LABEL(recov_tap_land, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
+	UNWIND_HINT sp_reg=ORC_REG_SP sp_offset=RECORD_SIZE type=UNWIND_HINT_TYPE_CALL
+	movq	%rsp, %rdi
+	call	tap_landed
+	TAP_RETURN
+SYM_CODE_END(recov_tap_jump)

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Offsets in structures, for tap_entry.S: kbuild makes tap_offsets.h of this. */
+#include <linux/kbuild.h>
+#include <linux/sched.h>
+
+#include "tap.h"
+
+int main(void)
+{
+	DEFINE(TAP_FUNCTION, offsetof(struct recov_tap, function));
+	DEFINE(TAP_STACK_WORDS, offsetof(struct recov_tap, stack_words));
+	DEFINE(TAP_IMAGE, offsetof(struct recov_tap, kernel));
+	DEFINE(IMAGE_TEXT, offsetof(struct tap_image, text));
+	DEFINE(IMAGE_TEXT_SIZE, offsetof(struct tap_image, text_size));
+	DEFINE(IMAGE_FAILED, offsetof(struct tap_image, failed));
+	DEFINE(RECORD_SAVED, offsetof(struct tap_record, r15));
+	DEFINE(RECORD_CALLER, offsetof(struct tap_record, caller));
+	DEFINE(RECORD_SIZE,
+	       sizeof(struct tap_record)); /* to where the stack is when the call has ended */
+	DEFINE(TASK_RCU_NESTING, offsetof(struct task_struct, rcu_read_lock_nesting));
+	return 0;
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Catches what would be an oops. In the order in which the kernel gets there: the die notifiers,
+ * which it asks before it gives up on an exception; page_fault_oops(), which comes after all that
+ * handles a page fault; and panic(), as called by the stack protector.
+ */
+#include <linux/ftrace.h>
+#include <linux/kdebug.h>
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <asm/trapnr.h>
+
+#include "shadow.h"
+#include "trap.h"
+
+/* The registers go on where the call of the driver ends. */
+static bool unwind(struct pt_regs *regs, struct fault *fault)
+{
+	struct tap_record *record;
+
+	if (user_mode(regs))
+		return false;
+	record = trap_find(regs, fault);
+	if (!record)
+		return false;
+	fault_note(record, regs, fault);
+	regs->ip = (unsigned long)recov_tap_land;
+	regs->sp = (unsigned long)record;
+	regs->flags &= ~(X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_AC | X86_EFLAGS_TF);
+	return true;
+}
+
+static u32 cause_of(int trap)
+{
+	switch (trap) {
+	case X86_TRAP_GP:
+		return RECOV_FAULT_PROTECTION;
+	case X86_TRAP_UD:
+		return RECOV_FAULT_OPCODE;
+	case X86_TRAP_DE:
+		return RECOV_FAULT_DIVIDE;
+	}
+	return RECOV_FAULT_OTHER;
+}
+
+static int on_die(struct notifier_block *block, unsigned long event, void *data)
+{
+	struct die_args *args = data;
+	struct fault fault = {
+		.cause = cause_of(args->trapnr), .trap = args->trapnr, .error = args->err};
+
+	if ((event != DIE_GPF && event != DIE_TRAP) || args->trapnr == X86_TRAP_DF)
+		return NOTIFY_DONE;
+	return unwind(args->regs, &fault) ? NOTIFY_STOP : NOTIFY_DONE;
+}
+
+static struct notifier_block die_block = {
+	.notifier_call = on_die, .priority = INT_MAX - 1, /* before those who only watch */
+};
+
+/* Runs in place of a function that has nothing to do any more. */
+static void nothing(void)
+{
+}
+
+/* noinline void page_fault_oops(struct pt_regs *regs, unsigned long error_code,
+ *				 unsigned long address) */
+static void notrace on_page_fault(struct pt_regs *regs)
+{
+	struct fault fault = {.cause = RECOV_FAULT_PAGE,
+			      .trap = X86_TRAP_PF,
+			      .error = regs->si,
+			      .address = regs->dx};
+
+	if (unwind((struct pt_regs *)regs->di, &fault))
+		regs->ip = (unsigned long)nothing;
+}
+
+static void notrace on_panic(struct pt_regs *regs)
+{
+	struct fault fault = {.cause = RECOV_FAULT_STACK};
+	struct tap_record *record = trap_find(regs, &fault);
+
+	if (!record)
+		return;
+	fault_note(record, regs, &fault);
+	/* Instead of a function that does not return. */
+	regs->di = (unsigned long)record;
+	regs->ip = (unsigned long)recov_tap_jump;
+}
+
+static struct catch
+{
+	const char *symbol;
+	const char *caller; /* only when called by this; NULL: by anybody */
+	void (*caught)(struct pt_regs * regs);
+	unsigned long ip, caller_ip;
+}
+catches[] = {
+	{.symbol = "page_fault_oops", .caught = on_page_fault},
+	{.symbol = "panic", .caller = "__stack_chk_fail", .caught = on_panic},
+};
+
+#define CALLER_SIZE 64 /* bytes from the start of such a caller to the end of its call */
+
+static void notrace on_call(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+			    struct ftrace_regs *fregs)
+{
+	struct pt_regs *regs = ftrace_get_regs(fregs);
+	unsigned int i;
+
+	for (i = 0; regs && i < ARRAY_SIZE(catches); i++) {
+		struct catch *catch = &catches[i];
+
+		if (ip - catch->ip <= RECOV_FENTRY_OFFSET_MAX &&
+		    (!catch->caller || parent_ip - catch->caller_ip <= CALLER_SIZE))
+			catch->caught(regs);
+	}
+}
+
+static struct ftrace_ops catch_ops = {
+	.func = on_call,
+	.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT,
+};
+
+static int __init catch_init(void)
+{
+	unsigned long ips[ARRAY_SIZE(catches)];
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(catches); i++) {
+		struct catch *catch = &catches[i];
+
+		ips[i] = catch->ip = ksym_lookup(catch->symbol);
+		if (catch->caller)
+			catch->caller_ip = ksym_lookup(catch->caller);
+		if (!catch->ip || (catch->caller && !catch->caller_ip)) {
+			pr_err("recov_shadow: this kernel has no %s\n", catch->symbol);
+			return -ENOENT;
+		}
+	}
+	err = ftrace_set_filter_ips(&catch_ops, ips, ARRAY_SIZE(ips), 0, 1);
+	if (err)
+		return err;
+	err = register_ftrace_function(&catch_ops);
+	if (err)
+		ftrace_free_filter(&catch_ops);
+	return err;
+}
+
+int __init trap_init(void)
+{
+	int err;
+
+	err = catch_init();
+	if (err)
+		return err;
+	err = register_die_notifier(&die_block);
+	if (err) {
+		unregister_ftrace_function(&catch_ops);
+		ftrace_free_filter(&catch_ops);
+	}
+	return err;
+}
+
+/* No armed driver is loaded: nobody is in what is taken out here. */
+void trap_uninit(void)
+{
+	unregister_die_notifier(&die_block);
+	unregister_ftrace_function(&catch_ops);
+	ftrace_free_filter(&catch_ops);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Faults of armed drivers: caught, noted, and unwound. */
+#ifndef TRAP_H
+#define TRAP_H
+
+#include <linux/ptrace.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#include "recov_shadow.h"
+#include "tap.h"
+
+struct fault {
+	u32 cause, trap;
+	unsigned long error, address;
+	u64 stack[RECOV_FAULT_STACK_DEPTH];
+};
+
+/* trap.c */
+int trap_init(void);
+void trap_uninit(void);
+
+/* trap_find.c: the record of the call in which the registers are, or NULL; the way there in
+ * fault->stack. Any context but NMI; never faults. */
+struct tap_record *trap_find(struct pt_regs *regs, struct fault *fault);
+
+/* fault.c: marks the driver failed and keeps what is told. Any context. */
+void fault_note(const struct tap_record *record, const struct pt_regs *regs,
+		const struct fault *fault);
+/* RECOV_IOC_FAULT. May sleep. */
+int fault_get(u64 seq, struct recov_fault *fault);
+/* The newest one's number. */
+u64 fault_last(void);
+wait_queue_head_t *fault_wait_queue(void);
+void fault_uninit(void);
+
+#endif /* TRAP_H */

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Finds the call into an armed driver in which a CPU is. */
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+#include <asm/unwind.h>
+
+#include "trap.h"
+
+#define FRAMES_MAX 256
+#define CONTEXT	   (NMI_MASK | HARDIRQ_MASK | SOFTIRQ_MASK)
+
+static bool is_return(unsigned long address)
+{
+	return address == (unsigned long)recov_tap_ret ||
+	       address == (unsigned long)recov_tap_ret_stack;
+}
+
+static unsigned long word_at(unsigned long address)
+{
+	unsigned long word;
+
+	return copy_from_kernel_nofault(&word, (void *)address, sizeof(word)) ? 0 : word;
+}
+
+/* A call belongs to what the CPU does now, not to what it was interrupted in. Of softirqs only the
+ * bit counts that says that one is served. */
+static bool is_of_context(const struct tap_record *record)
+{
+	const unsigned int serving = NMI_MASK | HARDIRQ_MASK | SOFTIRQ_OFFSET;
+
+	return !((record->preempt_count ^ preempt_count()) & serving);
+}
+
+/* The record above the word at which the driver's function returns to its tap: next to it, or behind
+ * arguments. */
+static struct tap_record *record_above(unsigned long address)
+{
+	unsigned int i, words = 1;
+
+	if (word_at(address) == (unsigned long)recov_tap_ret_stack)
+		words += RECOV_TAP_STACK_MAX;
+	for (i = 1; i <= words; i++) {
+		struct tap_record *record = (void *)(address + i * sizeof(long));
+
+		if (word_at((unsigned long)record) == tap_magic(record))
+			return is_of_context(record) ? record : NULL;
+	}
+	return NULL;
+}
+
+static struct tap_record *unwind_to_record(struct pt_regs *regs, struct fault *fault)
+{
+	struct unwind_state state;
+	unsigned int i;
+
+	unwind_start(&state, current, regs, NULL);
+	for (i = 0; i < FRAMES_MAX && !unwind_done(&state); i++) {
+		/* Where the kernel was interrupted another context begins. */
+		if (i && unwind_get_entry_regs(&state, NULL))
+			break;
+		if (is_return(state.ip))
+			return record_above(state.sp - sizeof(long));
+		if (i && i <= RECOV_FAULT_STACK_DEPTH)
+			fault->stack[i - 1] = state.ip;
+		if (!unwind_next_frame(&state) || unwind_error(&state))
+			break;
+	}
+	return NULL;
+}
+
+/* Where the unwinder does not know its way: up to the end of the stack, which is as large and as
+ * much aligned for tasks as for interrupts. */
+static struct tap_record *scan_for_record(unsigned long sp)
+{
+	unsigned long word;
+
+	BUILD_BUG_ON(IRQ_STACK_SIZE != THREAD_SIZE);
+	for (word = ALIGN(sp, sizeof(long)); word & (THREAD_SIZE - 1); word += sizeof(long)) {
+		struct tap_record *record = is_return(word_at(word)) ? record_above(word) : NULL;
+
+		if (record)
+			return record;
+	}
+	return NULL;
+}
+
+struct tap_record *trap_find(struct pt_regs *regs, struct fault *fault)
+{
+	struct tap_record *record = unwind_to_record(regs, fault);
+	struct pt_regs caller;
+
+	if (record)
+		return record;
+	/* A wild call has left its way back on the stack. */
+	caller = *regs;
+	caller.ip = word_at(regs->sp);
+	caller.sp += sizeof(long);
+	return unwind_to_record(&caller, fault) ?: scan_for_record(regs->sp);
+}
