@@ -138,6 +138,8 @@ static int check_driver(const struct modules *modules, const char *driver, struc
 				   driver, strerror(-r));
 	if (holders[0])
 		return refuse_holders(driver, holders, err);
+	if (modules->host->pins)
+		refcnt -= modules->host->pins(modules->host->ctx, driver);
 	if (refcnt > 0)
 		return replug_fail(err, REPLUG_FAULT_REFUSED, -EBUSY,
 				   "%s cannot be unloaded: it is in use %ld time%s", driver, refcnt,

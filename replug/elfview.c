@@ -255,8 +255,8 @@ size_t elf_view_n_relas(const struct elf_view *view, size_t section)
 	return s->type == SHT_RELA && view->symtab ? s->size / sizeof(Elf64_Rela) : 0;
 }
 
-bool elf_view_rela(const struct elf_view *view, size_t section, size_t i, uint64_t *ret_offset,
-		   size_t *ret_symbol)
+bool elf_view_relocation(const struct elf_view *view, size_t section, size_t i,
+			 struct elf_relocation *ret_relocation)
 {
 	Elf_Data *data = elf_getdata(elf_getscn(view->elf, section), NULL);
 	GElf_Rela rela;
@@ -265,24 +265,39 @@ bool elf_view_rela(const struct elf_view *view, size_t section, size_t i, uint64
 		return false;
 	if (GELF_R_SYM(rela.r_info) >= view->n_symbols)
 		return false;
-	*ret_offset = rela.r_offset;
-	*ret_symbol = GELF_R_SYM(rela.r_info);
+	*ret_relocation = (struct elf_relocation){
+		.offset = rela.r_offset,
+		.addend = rela.r_addend,
+		.symbol = GELF_R_SYM(rela.r_info),
+		.type = GELF_R_TYPE(rela.r_info),
+	};
+	return true;
+}
+
+bool elf_view_rela(const struct elf_view *view, size_t section, size_t i, uint64_t *ret_offset,
+		   size_t *ret_symbol)
+{
+	struct elf_relocation relocation;
+
+	if (!elf_view_relocation(view, section, i, &relocation))
+		return false;
+	*ret_offset = relocation.offset;
+	*ret_symbol = relocation.symbol;
 	return true;
 }
 
 bool elf_view_rela_target(const struct elf_view *view, size_t section, size_t i,
 			  size_t *ret_section, uint64_t *ret_value)
 {
-	Elf_Data *data = elf_getdata(elf_getscn(view->elf, section), NULL);
+	struct elf_relocation relocation;
 	struct elf_symbol symbol;
-	GElf_Rela rela;
 
-	if (i >= elf_view_n_relas(view, section) || !data || !gelf_getrela(data, (int)i, &rela) ||
-	    !elf_view_symbol(view, GELF_R_SYM(rela.r_info), &symbol))
+	if (!elf_view_relocation(view, section, i, &relocation) ||
+	    !elf_view_symbol(view, relocation.symbol, &symbol))
 		return false;
 	if (symbol.section == SHN_UNDEF || symbol.section >= view->n_sections)
 		return false;
 	*ret_section = symbol.section;
-	*ret_value = symbol.value + (uint64_t)rela.r_addend;
+	*ret_value = symbol.value + (uint64_t)relocation.addend;
 	return true;
 }

@@ -41,6 +41,13 @@ struct elf_symbol {
 	uint8_t type, bind;
 };
 
+struct elf_relocation {
+	uint64_t offset;
+	int64_t addend;
+	size_t symbol; /* below n_symbols */
+	uint32_t type;
+};
+
 /* A view of nothing, safe to close. */
 #define ELF_VIEW_NONE ((struct elf_view){0})
 
@@ -60,6 +67,9 @@ size_t elf_view_n_relas(const struct elf_view *view, size_t section);
 /* i below n_relas; the symbol's index in *ret_symbol is below n_symbols. False: no such entry. */
 bool elf_view_rela(const struct elf_view *view, size_t section, size_t i, uint64_t *ret_offset,
 		   size_t *ret_symbol);
+/* The whole entry. False: no such entry, or its symbol does not exist. */
+bool elf_view_relocation(const struct elf_view *view, size_t section, size_t i,
+			 struct elf_relocation *ret_relocation);
 /* What the entry points at: a section below n_sections, and how far into it, which may be outside. */
 bool elf_view_rela_target(const struct elf_view *view, size_t section, size_t i,
 			  size_t *ret_section, uint64_t *ret_value);

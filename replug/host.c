@@ -86,6 +86,14 @@ static int host_devices(void *ctx, const char *driver, struct replug_device **re
 	return 0;
 }
 
+static unsigned host_pins(void *ctx, const char *driver)
+{
+	struct recov_armed armed = {};
+
+	return copy_name(armed.driver, sizeof(armed.driver), driver, strlen(driver)) &&
+	       !shadow_ioctl(*(int *)ctx, RECOV_IOC_ARMED, &armed) && armed.failed;
+}
+
 static int host_busy(void *ctx, char driver[REPLUG_NAME_MAX])
 {
 	struct recov_info info = {};
@@ -110,6 +118,7 @@ void replug_host_init(struct replug_host *host, int fd, int *fd_storage)
 		.procfs = "/proc",
 		.symbol = host_symbol,
 		.devices = host_devices,
+		.pins = host_pins,
 		.busy = host_busy,
 		.ctx = fd_storage,
 	};

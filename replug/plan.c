@@ -177,15 +177,27 @@ static int take_closure(struct closure *closure, struct replug_image **new_image
 	return 0;
 }
 
+/* What is to be put in; all NULL or false: what is installed. */
+struct target {
+	const char *path;
+	bool loaded; /* what is loaded */
+	const struct replug_arm_options *arm;
+};
+
 /* The image to put in, or NULL if it is the loaded one. */
 static int open_new(const struct modules *modules, const struct closure *closure, const char *name,
-		    const char *to, struct replug_image **ret_image, struct replug_error *err)
+		    const struct target *target, struct replug_image **ret_image,
+		    struct replug_error *err)
 {
 	_cleanup_free_ char *path = NULL;
 	int r;
 
-	if (to)
-		return replug_image_open(to, ret_image, err);
+	if (target->path)
+		return replug_image_open(target->path, ret_image, err);
+	if (target->arm)
+		return replug_image_arm(closure->modules[0].image, target->arm, ret_image, err);
+	if (target->loaded)
+		return 0;
 	if (closure->modules[0].installed)
 		return 0;
 	r = module_path_installed(modules, name, &path);
@@ -195,7 +207,7 @@ static int open_new(const struct modules *modules, const struct closure *closure
 	return replug_image_open(path, ret_image, err);
 }
 
-int replug_plan_new(const struct replug_host *host, const char *driver, const char *to,
+static int plan_new(const struct replug_host *host, const char *driver, const struct target *target,
 		    struct replug_plan **ret_plan, struct replug_error *err)
 {
 	_cleanup_(modules_close) struct modules modules = {0};
@@ -221,7 +233,7 @@ int replug_plan_new(const struct replug_host *host, const char *driver, const ch
 	if (!r)
 		r = closure_find(&modules, name, &closure, err);
 	if (!r)
-		r = open_new(&modules, &closure, name, to, &new_image, err);
+		r = open_new(&modules, &closure, name, target, &new_image, err);
 	if (!r && new_image)
 		r = compat_check(&modules, &closure, new_image, err);
 	if (r)
@@ -239,6 +251,25 @@ int replug_plan_new(const struct replug_host *host, const char *driver, const ch
 		return r;
 	*ret_plan = TAKE_PTR(plan);
 	return 0;
+}
+
+int replug_plan_new(const struct replug_host *host, const char *driver, const char *to,
+		    struct replug_plan **ret_plan, struct replug_error *err)
+{
+	return plan_new(host, driver, &(struct target){.path = to}, ret_plan, err);
+}
+
+int replug_plan_reload(const struct replug_host *host, const char *driver,
+		       struct replug_plan **ret_plan, struct replug_error *err)
+{
+	return plan_new(host, driver, &(struct target){.loaded = true}, ret_plan, err);
+}
+
+int replug_plan_arm(const struct replug_host *host, const char *driver,
+		    const struct replug_arm_options *options, struct replug_plan **ret_plan,
+		    struct replug_error *err)
+{
+	return plan_new(host, driver, &(struct target){.arm = options}, ret_plan, err);
 }
 
 /* An image that must still be the module it was written down as. */

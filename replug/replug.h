@@ -75,6 +75,34 @@ int replug_image_functions(const struct replug_image *image, const char ***ret_n
 const void *replug_image_section(const struct replug_image *image, const char *name,
 				 size_t *ret_size);
 
+/* ---- armed images: arm.c; include/recov_tap.h says what they are ---- */
+
+struct btf; /* of libbpf */
+
+struct replug_arm_options {
+	/* The kernel's types, which the image's build upon; stay the caller's and are only read. NULL:
+	 * the image's are complete. */
+	struct btf *types;
+	/* The module that the thunks call, as in /sys/module, and the versions (CRCs) of its exports
+	 * recov_tap_enter and recov_tap_enter_stack. NULL: recov_shadow. */
+	const char *helper;
+	uint32_t enter_crc, enter_stack_crc;
+	/* Called when the image has been armed, for each function whose address is taken and that is
+	 * reached without a thunk nevertheless, with the reason. May be NULL. */
+	void (*left_alone)(void *ctx, const char *function, const char *reason);
+	void *ctx;
+};
+
+/* A copy of the image in which every function whose address is taken is reached through a thunk,
+ * and without the image's signature; checked before it is given out. Fails with the place and the
+ * reason in err: -EOPNOTSUPP: such an image cannot be armed; -ENOMEM; -EBADMSG: what came out is not
+ * what was wanted. */
+int replug_image_arm(const struct replug_image *image, const struct replug_arm_options *options,
+		     struct replug_image **ret_armed, struct replug_error *err);
+
+/* Is it one that replug_image_arm() has made? */
+bool replug_image_armed(const struct replug_image *image);
+
 /* ---- host: what the plan has to know of the machine; a test gives fakes ---- */
 
 struct replug_device {
@@ -98,6 +126,9 @@ struct replug_host {
 	/* The driver's devices as the shadow sees them; -ENOENT: no such module loaded. The array
 	 * is malloc'ed and the caller's. */
 	int (*devices)(void *ctx, const char *driver, struct replug_device **ret, size_t *ret_n);
+	/* How many references on the driver's module the shadow itself has, as on one that has failed,
+	 * and gives back in time. NULL: never any. */
+	unsigned (*pins)(void *ctx, const char *driver);
 	/* "" or the driver another swap is about. */
 	int (*busy)(void *ctx, char driver[REPLUG_NAME_MAX]);
 	void *ctx;
@@ -130,6 +161,13 @@ struct replug_module {
  * memory here. Fails with the reason of refusal in err. */
 int replug_plan_new(const struct replug_host *host, const char *driver, const char *to,
 		    struct replug_plan **ret_plan, struct replug_error *err);
+/* The same with the very image that is loaded, installed or not. */
+int replug_plan_reload(const struct replug_host *host, const char *driver,
+		       struct replug_plan **ret_plan, struct replug_error *err);
+/* The same with the image that is loaded, armed: replug_image_arm(). */
+int replug_plan_arm(const struct replug_host *host, const char *driver,
+		    const struct replug_arm_options *options, struct replug_plan **ret_plan,
+		    struct replug_error *err);
 void replug_plan_free(struct replug_plan *plan);
 
 /* One module of an interrupted swap, as its owner wrote it down before it touched anything. */

@@ -93,13 +93,13 @@ static inline size_t elf_builder_symbol(struct elf_builder *b, const char *name,
 	return b->symbols.size / sizeof(symbol) - 1;
 }
 
-static inline void elf_builder_rela(struct elf_builder *b, size_t section, uint64_t offset,
-				    size_t symbol, uint32_t type)
+static inline void elf_builder_rela_addend(struct elf_builder *b, size_t section, uint64_t offset,
+					   size_t symbol, uint32_t type, int64_t addend)
 {
 	Elf64_Rela rela = {
 		.r_offset = offset,
 		.r_info = ELF64_R_INFO(symbol, type),
-		.r_addend = -4,
+		.r_addend = addend,
 	};
 	char name[64] = ".rela";
 	size_t i;
@@ -108,6 +108,25 @@ static inline void elf_builder_rela(struct elf_builder *b, size_t section, uint6
 	i = elf_builder_section(b, name, SHT_RELA, SHF_INFO_LINK, &rela, sizeof(rela));
 	b->headers[i].sh_entsize = sizeof(rela);
 	b->headers[i].sh_info = section;
+}
+
+/* As of a call. */
+static inline void elf_builder_rela(struct elf_builder *b, size_t section, uint64_t offset,
+				    size_t symbol, uint32_t type)
+{
+	elf_builder_rela_addend(b, section, offset, symbol, type, -4);
+}
+
+/* Where the first symbol is that is not local. */
+static inline size_t elf_builder_first_global(const struct elf_builder *b)
+{
+	const Elf64_Sym *symbols = (const void *)b->symbols.data;
+	size_t i = 1;
+
+	while (i < b->symbols.size / sizeof(*symbols) &&
+	       ELF64_ST_BIND(symbols[i].st_info) == STB_LOCAL)
+		i++;
+	return i;
 }
 
 static inline void elf_builder_init(struct elf_builder *b)
@@ -131,14 +150,14 @@ static inline struct elf_bytes elf_builder_finish(struct elf_builder *b)
 		.e_ehsize = sizeof(Elf64_Ehdr),
 		.e_shentsize = sizeof(Elf64_Shdr),
 	};
-	size_t symtab, strtab, shstrtab;
+	size_t first_global = elf_builder_first_global(b), symtab, strtab, shstrtab;
 
 	symtab = elf_builder_section(b, ".symtab", SHT_SYMTAB, 0, b->symbols.data, b->symbols.size);
 	strtab = elf_builder_section(b, ".strtab", SHT_STRTAB, 0, b->strings.data, b->strings.size);
 	shstrtab = elf_builder_section(b, ".shstrtab", SHT_STRTAB, 0, NULL, 0);
 	elf_bytes_add(&b->contents[shstrtab], b->section_names.data, b->section_names.size);
 	b->headers[symtab].sh_link = strtab;
-	b->headers[symtab].sh_info = 1;
+	b->headers[symtab].sh_info = first_global;
 	b->headers[symtab].sh_entsize = sizeof(Elf64_Sym);
 
 	elf_bytes_add(&file, NULL, sizeof(header));
