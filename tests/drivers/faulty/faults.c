@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The faults: what goes wrong in drivers, a function each. What the compiler must not know, for it
+ * would mend the fault or make another one of it, goes through OPTIMIZER_HIDE_VAR.
+ */
+#include <linux/bottom_half.h>
+#include <linux/bug.h>
+#include <linux/irqflags.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/processor.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "faulty.h"
+
+#define WILD 0x5a5a5a5a5a5a5a5aul /* on x86-64 no address at all */
+
+enum {
+	STACK_WORDS = 24, /* how far up its own frame a function may end */
+	COPIED = 64,
+	/* Not zero nor one, by which the compiler divides in its own way. */
+	DIVIDEND = 1000,
+	ARGUMENTS = 64 * SZ_1K, /* a user address where a thread of the kernel has none */
+	BEHIND_MEMORY_SHIFT = 42
+};
+
+static unsigned long faulty_sink;
+static unsigned long faulty_never; /* stays zero, which the compiler cannot know */
+static const unsigned long faulty_constant = 1;
+
+/* The driver's own locks. */
+static DEFINE_SPINLOCK(faulty_spinlock);
+static DEFINE_MUTEX(faulty_mutex);
+
+/* faulty_renew: the fault before has left the lock held, unless somebody unwound it. */
+void faulty_renew(void)
+{
+	spin_lock_init(&faulty_spinlock);
+}
+
+/* ---- Bad accesses ---- */
+
+static __always_inline void *hidden(unsigned long address)
+{
+	OPTIMIZER_HIDE_VAR(address);
+	return (void *)address;
+}
+
+static __always_inline void load(unsigned long address)
+{
+	unsigned long *p = hidden(address);
+
+	WRITE_ONCE(faulty_sink, READ_ONCE(*p));
+}
+
+static __always_inline void store(unsigned long address)
+{
+	unsigned long *p = hidden(address);
+
+	WRITE_ONCE(*p, 0);
+}
+
+static noinline void faulty_null_read(void)
+{
+	load(0);
+}
+
+static noinline void faulty_null_write(void)
+{
+	store(0);
+}
+
+static noinline void faulty_null_exec(void)
+{
+	void (*nowhere)(void) = hidden(0);
+
+	nowhere();
+}
+
+static noinline void faulty_wild_read(void)
+{
+	load(WILD);
+}
+
+static noinline void faulty_wild_write(void)
+{
+	store(WILD);
+}
+
+static noinline void faulty_rodata_write(void)
+{
+	store((unsigned long)&faulty_constant);
+}
+
+/* Of a process, memory that is there: its arguments. Only SMAP notices that. */
+static noinline void faulty_user_pointer(void)
+{
+	load(current->mm ? current->mm->arg_start : ARGUMENTS);
+}
+
+static noinline void faulty_bug(void)
+{
+	BUG();
+}
+
+static noinline void faulty_divide(void)
+{
+	int zero = 0;
+
+	OPTIMIZER_HIDE_VAR(zero);
+	WRITE_ONCE(faulty_sink, DIVIDEND / zero);
+}
+
+/* ---- The stack ---- */
+
+/* smash: what the stack holds from `p` on as `wanted`, the first time, is something else then. */
+static __always_inline void smash(unsigned long *p, unsigned long wanted)
+{
+	unsigned int i;
+
+	OPTIMIZER_HIDE_VAR(p);
+	for (i = 0; i < STACK_WORDS; i++) {
+		if (READ_ONCE(p[i]) == wanted) {
+			WRITE_ONCE(p[i], WILD);
+			return;
+		}
+	}
+}
+
+static noinline void faulty_canary(void)
+{
+	unsigned long room[4];
+
+	smash(room, current->stack_canary);
+}
+
+static noinline void faulty_smashed_return(void)
+{
+	unsigned long room[4];
+
+	smash(room, (unsigned long)__builtin_return_address(0));
+}
+
+static noinline void faulty_overflow(void)
+{
+	if (READ_ONCE(faulty_never))
+		return;
+	faulty_overflow();
+	/* What is still to be done then keeps each frame. */
+	WRITE_ONCE(faulty_sink, faulty_sink + 1);
+}
+
+/* ---- Bad arguments: it is a function of the kernel that fails ---- */
+
+static noinline void faulty_bad_memcpy(void)
+{
+	size_t size = COPIED;
+
+	OPTIMIZER_HIDE_VAR(size);
+	memcpy(hidden(0), faulty_faults, size);
+}
+
+static noinline void faulty_bad_list(void)
+{
+	LIST_HEAD(list);
+	struct list_head entry;
+
+	list_add(&entry, &list);
+	list_del(&entry);
+	list_del(&entry);
+}
+
+/* In the direct map, but far behind all memory, where there is no struct page. */
+static noinline void faulty_bad_kfree(void)
+{
+	kfree(hidden(PAGE_OFFSET + BIT(BEHIND_MEMORY_SHIFT)));
+}
+
+static noinline void faulty_bad_lock(void)
+{
+	spinlock_t *lock = hidden(0);
+
+	spin_lock(lock);
+	spin_unlock(lock);
+}
+
+/* ---- A fault in a state that somebody has to restore ---- */
+
+static noinline void faulty_under_spinlock(void)
+{
+	spin_lock(&faulty_spinlock);
+	load(0);
+	spin_unlock(&faulty_spinlock);
+}
+
+static noinline void faulty_irqs_off(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	load(0);
+	local_irq_restore(flags);
+}
+
+static noinline void faulty_bh_off(void)
+{
+	local_bh_disable();
+	load(0);
+	local_bh_enable();
+}
+
+static noinline void faulty_rcu(void)
+{
+	rcu_read_lock();
+	load(0);
+	rcu_read_unlock();
+}
+
+/* ---- No end ---- */
+
+static __always_inline void loop(void)
+{
+	while (!READ_ONCE(faulty_never))
+		cpu_relax();
+}
+
+static noinline void faulty_loop(void)
+{
+	loop();
+}
+
+static noinline void faulty_loop_irqs_off(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	loop();
+	local_irq_restore(flags);
+}
+
+static noinline void faulty_spin_deadlock(void)
+{
+	spinlock_t *again = hidden((unsigned long)&faulty_spinlock);
+
+	spin_lock(&faulty_spinlock);
+	spin_lock(again);
+	spin_unlock(again);
+	spin_unlock(&faulty_spinlock);
+}
+
+static noinline void faulty_spin_deadlock_irqsave(void)
+{
+	spinlock_t *again = hidden((unsigned long)&faulty_spinlock);
+	unsigned long flags, more;
+
+	spin_lock_irqsave(&faulty_spinlock, flags);
+	spin_lock_irqsave(again, more);
+	spin_unlock_irqrestore(again, more);
+	spin_unlock_irqrestore(&faulty_spinlock, flags);
+}
+
+static noinline void faulty_mutex_deadlock(void)
+{
+	mutex_lock(&faulty_mutex);
+	mutex_lock(&faulty_mutex);
+	mutex_unlock(&faulty_mutex);
+	mutex_unlock(&faulty_mutex);
+}
+
+/* ---- The table ---- */
+
+#define IN_HARDIRQ (BIT(FAULTY_HRTIMER) | BIT(FAULTY_HARDIRQ))
+#define IN_SOFTIRQ (BIT(FAULTY_XMIT) | BIT(FAULTY_TIMER) | BIT(FAULTY_TASKLET) | BIT(FAULTY_NAPI))
+
+#define FAULT(name, function, never)                                                               \
+	{                                                                                          \
+		name, #function, function, never                                                   \
+	}
+
+const struct faulty_fault faulty_faults[] = {
+	FAULT("null-read", faulty_null_read, 0),
+	FAULT("null-write", faulty_null_write, 0),
+	FAULT("null-exec", faulty_null_exec, 0),
+	FAULT("wild-read", faulty_wild_read, 0),
+	FAULT("wild-write", faulty_wild_write, 0),
+	FAULT("rodata-write", faulty_rodata_write, 0),
+	FAULT("user-pointer", faulty_user_pointer, 0),
+	FAULT("bug", faulty_bug, 0),
+	FAULT("divide", faulty_divide, 0),
+	FAULT("canary", faulty_canary, 0),
+	FAULT("smashed-return", faulty_smashed_return, 0),
+	FAULT("overflow", faulty_overflow, 0),
+	FAULT("bad-memcpy", faulty_bad_memcpy, 0),
+	FAULT("bad-list", faulty_bad_list, 0),
+	FAULT("bad-kfree", faulty_bad_kfree, 0),
+	FAULT("bad-lock", faulty_bad_lock, 0),
+	FAULT("under-spinlock", faulty_under_spinlock, 0),
+	FAULT("irqs-off", faulty_irqs_off, 0),
+	FAULT("bh-off", faulty_bh_off, IN_HARDIRQ),
+	FAULT("rcu", faulty_rcu, 0),
+	FAULT("loop", faulty_loop, 0),
+	FAULT("loop-irqs-off", faulty_loop_irqs_off, 0),
+	FAULT("spin-deadlock", faulty_spin_deadlock, 0),
+	FAULT("spin-deadlock-irqsave", faulty_spin_deadlock_irqsave, 0),
+	FAULT("mutex-deadlock", faulty_mutex_deadlock, IN_HARDIRQ | IN_SOFTIRQ),
+	{}};

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What users ask faulty_net: the operations of ethtool, an ioctl of its own, and the MTU. */
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "faulty_ioctl.h"
+#include "net.h"
+
+static const char faulty_flag_names[][ETH_GSTRING_LEN] = {"no-gro"};
+
+static void faulty_get_drvinfo(struct net_device *netdev, struct ethtool_drvinfo *info)
+{
+	faulty_enter(netdev_priv(netdev), FAULTY_PROCESS);
+	strscpy(info->driver, "faulty_net", sizeof(info->driver));
+	strscpy(info->bus_info, dev_name(netdev->dev.parent), sizeof(info->bus_info));
+	info->n_priv_flags = ARRAY_SIZE(faulty_flag_names);
+}
+
+static void faulty_get_ringparam(struct net_device *netdev, struct ethtool_ringparam *ring,
+				 struct kernel_ethtool_ringparam *kernel_ring,
+				 struct netlink_ext_ack *extack)
+{
+	struct faulty_port *port = netdev_priv(netdev);
+
+	faulty_enter(port, FAULTY_PROCESS);
+	ring->rx_max_pending = FAULTY_RING_MAX;
+	ring->rx_pending = faulty_bus_ring(port->card);
+}
+
+static int faulty_set_ringparam(struct net_device *netdev, struct ethtool_ringparam *ring,
+				struct kernel_ethtool_ringparam *kernel_ring,
+				struct netlink_ext_ack *extack)
+{
+	struct faulty_port *port = netdev_priv(netdev);
+
+	faulty_enter(port, FAULTY_PROCESS);
+	if (ring->rx_pending < FAULTY_RING_MIN)
+		return -EINVAL;
+	faulty_bus_set_ring(port->card, ring->rx_pending);
+	return 0;
+}
+
+static u32 faulty_get_priv_flags(struct net_device *netdev)
+{
+	struct faulty_port *port = netdev_priv(netdev);
+
+	faulty_enter(port, FAULTY_PROCESS);
+	return port->flags;
+}
+
+static int faulty_set_priv_flags(struct net_device *netdev, u32 flags)
+{
+	struct faulty_port *port = netdev_priv(netdev);
+
+	faulty_enter(port, FAULTY_PROCESS);
+	WRITE_ONCE(port->flags, flags);
+	return 0;
+}
+
+static int faulty_get_sset_count(struct net_device *netdev, int set)
+{
+	switch (set) {
+	case ETH_SS_PRIV_FLAGS:
+		return ARRAY_SIZE(faulty_flag_names);
+	case ETH_SS_STATS:
+		return FAULTY_CONTEXTS + 1;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static void faulty_get_strings(struct net_device *netdev, u32 set, u8 *to)
+{
+	int i;
+
+	if (set == ETH_SS_PRIV_FLAGS) {
+		memcpy(to, faulty_flag_names, sizeof(faulty_flag_names));
+		return;
+	}
+	for (i = 0; i < FAULTY_CONTEXTS; i++)
+		strscpy(to + i * ETH_GSTRING_LEN, faulty_context_names[i], ETH_GSTRING_LEN);
+	strscpy(to + i * ETH_GSTRING_LEN, "queue-stops", ETH_GSTRING_LEN);
+}
+
+/* How often the driver was called in each context, and had to stop its queue. */
+static void faulty_get_stats(struct net_device *netdev, struct ethtool_stats *stats, u64 *to)
+{
+	struct faulty_port *port = netdev_priv(netdev);
+	int i;
+
+	faulty_enter(port, FAULTY_PROCESS);
+	for (i = 0; i < FAULTY_CONTEXTS; i++)
+		to[i] = atomic64_read(&port->entered[i]);
+	to[i] = READ_ONCE(port->stops);
+}
+
+const struct ethtool_ops faulty_net_ethtool_ops = {
+	.get_drvinfo = faulty_get_drvinfo,
+	.get_link = ethtool_op_get_link,
+	.get_ts_info = ethtool_op_get_ts_info,
+	.get_ringparam = faulty_get_ringparam,
+	.set_ringparam = faulty_set_ringparam,
+	.get_priv_flags = faulty_get_priv_flags,
+	.set_priv_flags = faulty_set_priv_flags,
+	.get_sset_count = faulty_get_sset_count,
+	.get_strings = faulty_get_strings,
+	.get_ethtool_stats = faulty_get_stats,
+};
+
+int faulty_net_private_ioctl(struct net_device *netdev, struct ifreq *request, void __user *data,
+			     int command)
+{
+	struct faulty_net_state state = {
+		.sent = netdev->stats.tx_packets,
+		.received = netdev->stats.rx_packets,
+	};
+
+	faulty_enter(netdev_priv(netdev), FAULTY_PROCESS);
+	if (command != SIOCDEVPRIVATE)
+		return -EOPNOTSUPP;
+	return copy_to_user(data, &state, sizeof(state)) ? -EFAULT : 0;
+}
+
+int faulty_net_change_mtu(struct net_device *netdev, int mtu)
+{
+	faulty_enter(netdev_priv(netdev), FAULTY_PROCESS);
+	WRITE_ONCE(netdev->mtu, mtu);
+	return 0;
+}
