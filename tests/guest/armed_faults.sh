@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Faults of each kind in each context end one call into an armed driver: it is recovered each time,
+# and the connections through it live. With the argument `all` each kind in each context.
+# vm: --timeout 600 --mem 1024 --file tests/guest/lib --file tests/netstate
+# What the kernel says before it gives up on a list.
+# vm: --allow "list_del corruption"
+. lib/lib.sh
+
+FAULT=/sys/module/faulty_net/parameters/fault
+CONTEXTS=(process xmit work kthread timer hrtimer tasklet napi hardirq)
+# Those that need no clock to be noticed, and leave a stack to be unwound.
+FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-pointer bug divide
+	canary smashed-return bad-memcpy bad-list bad-kfree bad-lock under-spinlock irqs-off bh-off
+	rcu)
+
+card() {
+	ls "/sys/bus/platform/devices/faulty_net.$1/net"
+}
+
+# What the kernel is in when it calls the driver there, and what would have been an oops.
+declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
+	[hardirq]=hardirq)
+declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protection
+	[bug]=invalid-opcode [divide]=divide-error [canary]=stack-protector
+	[bad-list]=invalid-opcode)
+
+newest_fault() {
+	recovctl events --json | jq -cM --argjson seq "$SEQ" \
+		'select(.event == "driver.fault" and .seq > $seq)' | head -n 1 >"$RESULTS/fault"
+	[[ -s $RESULTS/fault ]]
+}
+
+# ends FAULT CONTEXT: the driver is called there and fails; what is told of it is right.
+ends() {
+	local context=${IN[$2]:-task} cause=${CAUSES[$1]:-}
+	SEQ=$(recovctl status --json | jq .seq)
+	echo "$1 $2" >"$FAULT" || return
+	[[ $2 != process ]] || ethtool -i "$DEV" >/dev/null || true
+	eventually 10 newest_fault || return
+	cat "$RESULTS/fault"
+	jq -e --arg context "$context" --arg cause "$cause" '.first and .trap != null and
+		(.entry | startswith("faulty_")) and
+		($cause == "" or .cause == $cause) and
+		(.context == $context or $context == "task")' "$RESULTS/fault"
+}
+
+survives() {
+	ends "$@" || return
+	recovctl recover faulty_net --json >"$RESULTS/swap" || {
+		cat "$RESULTS/swap"
+		return 1
+	}
+	# One whose packets were lost sends again only after as long as that took.
+	sleep 2
+	flows_alive
+}
+
+log_is_clean() {
+	! dmesg | grep -v 'list_del corruption' | grep -E "$COMPLAINTS"
+}
+
+can_be() {
+	[[ $1 != bh-off || ! $2 =~ ^(hrtimer|hardirq)$ ]]
+}
+
+mkdir -p "/lib/modules/$(uname -r)/updates"
+cp "$DRIVERS"/faulty_{bus,net}.ko "/lib/modules/$(uname -r)/updates"
+depmod -a
+modprobe faulty_bus stay=1
+modprobe faulty_net
+DEV=$(card 0)
+net_pair "$DEV" "$(card 1)"
+check "recoverd starts" start_recoverd
+check "the driver is armed" recovctl arm faulty_net --json
+flows_start --rate 50
+i=0
+for context in "${CONTEXTS[@]}"; do
+	for fault in "${FAULTS[@]}"; do
+		i=$((i + 1))
+		can_be "$fault" "$context" || continue
+		# The first kind everywhere, the others somewhere.
+		[[ ${1:-} == all || $fault == null-read || $((i % ${#CONTEXTS[@]})) == 0 ]] || continue
+		check "$fault in $context" survives "$fault" "$context"
+	done
+done
+sleep 10
+flows_stop_and_check
+note "longest gap $(longest_gap_ms) ms"
+check "the kernel log is clean" log_is_clean
+finish
