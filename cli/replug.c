@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* recovctl replug: takes a driver out and puts it, or another image, back in. */
+/* recovctl replug, arm, disarm, recover: takes a driver out and puts an image in. */
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
@@ -146,12 +146,14 @@ static int end_plan(const struct cli *cli, const json_t *plan)
 	return code;
 }
 
-static json_t *request(const struct cli *cli)
+static json_t *request(const struct cli *cli, const char *target)
 {
 	json_t *parameters = json_object();
 	char cwd[PATH_MAX];
 
 	json_object_set_new(parameters, "driver", json_string(cli->operands[0]));
+	if (target)
+		json_object_set_new(parameters, "target", json_string(target));
 	if (cli->to && cli->to[0] == '/')
 		json_object_set_new(parameters, "image", json_string(cli->to));
 	else if (cli->to)
@@ -168,7 +170,8 @@ static json_t *request(const struct cli *cli)
 	return parameters;
 }
 
-int verb_replug(const struct cli *cli)
+/* target: what goes in; NULL: --to, or the installed image. */
+static int swap(const struct cli *cli, const char *target)
 {
 	_cleanup_(client_freep) struct client *client = NULL;
 	bool continues = true;
@@ -177,7 +180,7 @@ int verb_replug(const struct cli *cli)
 	r = client_open(cli, &client);
 	if (r)
 		return r;
-	r = client_call(client, "Replug", request(cli), !cli->json);
+	r = client_call(client, "Replug", request(cli, target), !cli->json);
 	while (!r) {
 		json_auto_t *reply = NULL;
 		const json_t *plan, *phase, *swap;
@@ -206,4 +209,24 @@ int verb_replug(const struct cli *cli)
 			say_phase(cli, phase);
 	}
 	return r;
+}
+
+int verb_replug(const struct cli *cli)
+{
+	return swap(cli, NULL);
+}
+
+int verb_arm(const struct cli *cli)
+{
+	return swap(cli, "armed");
+}
+
+int verb_disarm(const struct cli *cli)
+{
+	return swap(cli, "disarmed");
+}
+
+int verb_recover(const struct cli *cli)
+{
+	return swap(cli, "loaded");
 }

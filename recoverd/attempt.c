@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "faults.h"
 #include "interruption.h"
 #include "log.h"
 #include "report.h"
@@ -308,6 +309,7 @@ static void on_done(void *ctx, const struct replug_result *result, bool lost)
 	strcpy(reason, result->error.text);
 	attempt_freep(&attempt);
 	attempt = NULL;
+	faults_check(manager->faults);
 	if (begun)
 		interruption_begin(manager, driver, reason);
 	else if (retry)
@@ -359,6 +361,7 @@ int attempt_start(struct manager *manager, const struct attempt_request *request
 	struct job job = {
 		.kind = request->kind,
 		.driver = request->driver,
+		.target = request->target,
 		.image = request->image,
 		.kept_dir = manager->kept_dir,
 		.undo = request->undo,

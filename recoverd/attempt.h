@@ -11,7 +11,8 @@
 struct attempt_request {
 	enum job_kind kind; /* JOB_PLAN, JOB_SWAP or JOB_FINISH */
 	const char *driver;
-	const char *image; /* NULL: the installed one */
+	enum job_target target;
+	const char *image; /* NULL: as the target says */
 	uint32_t drain_ms;
 	bool undo;		   /* JOB_FINISH */
 	const char *cause;	   /* "request" or "interrupted" */

@@ -16,6 +16,7 @@
 
 struct replug_request {
 	const char *driver, *image;
+	enum job_target target;
 	bool check, dry_run;
 	int64_t drain_ms;
 };
@@ -95,6 +96,7 @@ static int begin(struct manager *manager, struct varlink_call *call,
 	struct attempt_request attempt = {
 		.kind = request->check || request->dry_run ? JOB_PLAN : JOB_SWAP,
 		.driver = request->driver,
+		.target = request->target,
 		.image = request->image,
 		.drain_ms = (uint32_t)request->drain_ms,
 		.cause = "request",
@@ -129,9 +131,28 @@ static int begin(struct manager *manager, struct varlink_call *call,
 	return attempt_start(manager, &attempt);
 }
 
+static bool parse_target(const char *text, enum job_target *ret_target)
+{
+	static const char *const names[] = {
+		[TARGET_INSTALLED] = "installed",
+		[TARGET_LOADED] = "loaded",
+		[TARGET_ARMED] = "armed",
+		[TARGET_DISARMED] = "disarmed",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(names[i], text) == 0) {
+			*ret_target = (enum job_target)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 int control_replug(struct varlink_call *call, json_t *parameters, void *ctx)
 {
 	struct manager *manager = ctx;
+	const char *target = NULL;
 	struct replug_request request = {.drain_ms = manager->config->drain_ms};
 	const struct varlink_parameter table[] = {
 		{.name = "driver",
@@ -139,6 +160,7 @@ int control_replug(struct varlink_call *call, json_t *parameters, void *ctx)
 		 .required = true,
 		 .ret = &request.driver},
 		{.name = "image", .type = VARLINK_STRING, .ret = &request.image},
+		{.name = "target", .type = VARLINK_STRING, .ret = &target},
 		{.name = "check", .type = VARLINK_BOOL, .ret = &request.check},
 		{.name = "dry_run", .type = VARLINK_BOOL, .ret = &request.dry_run},
 		{.name = "drain_limit_ms",
@@ -152,6 +174,8 @@ int control_replug(struct varlink_call *call, json_t *parameters, void *ctx)
 
 	if (varlink_parameters(call, parameters, table, ARRAY_SIZE(table)) < 0)
 		return 0;
+	if (target && (!parse_target(target, &request.target) || request.image))
+		return varlink_error_parameter(call, "target");
 	if (!may_replug(call))
 		return varlink_error(call, CONTROL_INTERFACE ".PermissionDenied", NULL);
 

@@ -19,6 +19,7 @@ static const int transitions[DRIVER_STATES][DRIVER_INPUTS] = {
 			[DRIVER_SERVES] = NO,
 			[DRIVER_BREAKS] = NO,
 			[DRIVER_LOSES] = DRIVER_INTERRUPTED,
+			[DRIVER_FAULTS] = DRIVER_FAULTED,
 			[DRIVER_SEEN] = DRIVER_LIVE,
 		},
 	[DRIVER_SWAPPING] =
@@ -27,6 +28,7 @@ static const int transitions[DRIVER_STATES][DRIVER_INPUTS] = {
 			[DRIVER_SERVES] = DRIVER_LIVE,
 			[DRIVER_BREAKS] = DRIVER_FAILED,
 			[DRIVER_LOSES] = DRIVER_INTERRUPTED,
+			[DRIVER_FAULTS] = DRIVER_SWAPPING,
 			[DRIVER_SEEN] = DRIVER_SWAPPING,
 		},
 	/* A device bound by the kernel itself does not end it: the rest of the intent may be undone. */
@@ -36,6 +38,7 @@ static const int transitions[DRIVER_STATES][DRIVER_INPUTS] = {
 			[DRIVER_SERVES] = DRIVER_LIVE,
 			[DRIVER_BREAKS] = DRIVER_FAILED,
 			[DRIVER_LOSES] = DRIVER_INTERRUPTED,
+			[DRIVER_FAULTS] = DRIVER_INTERRUPTED,
 			[DRIVER_SEEN] = DRIVER_INTERRUPTED,
 		},
 	[DRIVER_FAILED] =
@@ -44,7 +47,17 @@ static const int transitions[DRIVER_STATES][DRIVER_INPUTS] = {
 			[DRIVER_SERVES] = NO,
 			[DRIVER_BREAKS] = DRIVER_FAILED,
 			[DRIVER_LOSES] = DRIVER_INTERRUPTED,
+			[DRIVER_FAULTS] = DRIVER_FAILED,
 			[DRIVER_SEEN] = DRIVER_LIVE,
+		},
+	[DRIVER_FAULTED] =
+		{
+			[DRIVER_BEGIN] = DRIVER_SWAPPING,
+			[DRIVER_SERVES] = NO,
+			[DRIVER_BREAKS] = DRIVER_FAILED,
+			[DRIVER_LOSES] = DRIVER_INTERRUPTED,
+			[DRIVER_FAULTS] = DRIVER_FAULTED,
+			[DRIVER_SEEN] = DRIVER_FAULTED,
 		},
 };
 
@@ -55,6 +68,7 @@ const char *driver_state_name(enum driver_state state)
 		[DRIVER_SWAPPING] = "swapping",
 		[DRIVER_INTERRUPTED] = "interrupted",
 		[DRIVER_FAILED] = "failed",
+		[DRIVER_FAULTED] = "faulted",
 	};
 
 	return names[state];

@@ -13,6 +13,7 @@ enum driver_state {
 	DRIVER_SWAPPING,    /* a worker process swaps it, or finishes an interrupted swap */
 	DRIVER_INTERRUPTED, /* its swap has lost the process that did it */
 	DRIVER_FAILED,	    /* no image serves */
+	DRIVER_FAULTED,	    /* loaded, but fails all calls since it has faulted */
 	DRIVER_STATES
 };
 
@@ -21,6 +22,7 @@ enum driver_input {
 	DRIVER_SERVES, /* it ended, the driver serves (again) */
 	DRIVER_BREAKS, /* it ended, no image serves */
 	DRIVER_LOSES,  /* its process ended without a result */
+	DRIVER_FAULTS, /* a call into it was cut short */
 	DRIVER_SEEN,   /* the driver is bound to a device, whoever did that */
 	DRIVER_INPUTS
 };

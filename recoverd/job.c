@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "arming.h"
 #include "cleanup.h"
 #include "holders.h"
 #include "modload.h"
@@ -167,6 +168,11 @@ static int wait_for_go(int fd)
 	return memcmp(buf, expected, sizeof(expected)) == 0 ? 0 : -EPROTO;
 }
 
+static bool is_kept(const struct job *job)
+{
+	return job->image || job->target == TARGET_ARMED || job->target == TARGET_LOADED;
+}
+
 /* What is loaded in the end is kept, unless it is the installed image, so that the next swap has a
  * way back. */
 static int keep_new_image(const struct job *job, const struct replug_plan *plan,
@@ -176,7 +182,7 @@ static int keep_new_image(const struct job *job, const struct replug_plan *plan,
 	const struct replug_image *image = replug_plan_modules(plan, &n)[0].new_image;
 	int r;
 
-	r = job->image ? replug_kept_add(job->kept_dir, image) : 0;
+	r = is_kept(job) ? replug_kept_add(job->kept_dir, image) : 0;
 	if (r < 0) {
 		error->fault = REPLUG_FAULT_FAILED;
 		snprintf(error->text, sizeof(error->text), "%s can't be kept in %s: %s",
@@ -193,7 +199,7 @@ static void clean_kept_images(const struct job *job, const struct replug_plan *p
 
 	if (outcome == REPLUG_SUCCESS)
 		replug_kept_clean(job->kept_dir, module->name,
-				  job->image ? module->new_image : NULL);
+				  is_kept(job) ? module->new_image : NULL);
 	else if (outcome != REPLUG_FAILED)
 		replug_kept_clean(job->kept_dir, module->name, module->old_image);
 }
@@ -202,6 +208,28 @@ static void clean_kept_images(const struct job *job, const struct replug_plan *p
 static void hurry(void)
 {
 	(void)setpriority(PRIO_PROCESS, 0, -20);
+}
+
+static int make_plan(const struct job *job, const struct replug_host *host,
+		     struct replug_plan **ret_plan, struct replug_error *error)
+{
+	const struct replug_module *modules;
+	size_t n;
+	int r;
+
+	if (job->target == TARGET_LOADED)
+		return replug_plan_reload(host, job->driver, ret_plan, error);
+	if (job->target == TARGET_ARMED)
+		return arming_plan(host, job->driver, ret_plan, error);
+	r = replug_plan_new(host, job->driver, job->image, ret_plan, error);
+	if (r < 0 || job->target != TARGET_DISARMED)
+		return r;
+	modules = replug_plan_modules(*ret_plan, &n);
+	if (replug_image_armed(modules[0].old_image))
+		return 0;
+	error->fault = REPLUG_FAULT_REFUSED;
+	snprintf(error->text, sizeof(error->text), "%s is not armed", modules[0].name);
+	return -EALREADY;
 }
 
 static int job_swap(const struct job *job, int fd)
@@ -219,7 +247,7 @@ static int job_swap(const struct job *job, int fd)
 		return tell_error(fd, REPLUG_REFUSED, &error);
 	replug_host_init(&host, shadow, &storage);
 	host.kept = job->kept_dir;
-	r = replug_plan_new(&host, job->driver, job->image, &plan, &error);
+	r = make_plan(job, &host, &plan, &error);
 	if (r < 0)
 		return tell_error(fd, REPLUG_REFUSED, &error);
 	r = tell(fd, worker_message_plan(plan), true);
@@ -235,6 +263,7 @@ static int job_swap(const struct job *job, int fd)
 	if (r < 0)
 		return tell_error(fd, REPLUG_REFUSED, &error);
 	hurry();
+	(void)shadow_trust(shadow, replug_plan_driver(plan));
 	r = replug_swap_run(plan, shadow, &options, &result);
 	if (r < 0) {
 		error.fault = REPLUG_FAULT_FAILED;

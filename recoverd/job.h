@@ -20,11 +20,20 @@ enum job_kind {
 	JOB_UNLOAD_PROGRAMS,
 };
 
+/* What a swap puts in. */
+enum job_target {
+	TARGET_INSTALLED, /* or the image that is named */
+	TARGET_LOADED,	  /* what is loaded, once more */
+	TARGET_ARMED,	  /* what is loaded, armed */
+	TARGET_DISARMED,  /* what is installed, in place of an armed one */
+};
+
 /* Everything is borrowed, and copied to the worker by fork(2). */
 struct job {
 	enum job_kind kind;
 	const char *driver;
-	const char *image;    /* NULL: the installed one */
+	enum job_target target;
+	const char *image;    /* NULL: as the target says */
 	const char *kept_dir; /* of images that are loaded but not installed */
 	uint32_t drain_ms, deadline_ms, link_ms;
 	const char *const *drivers;  /* JOB_MATCH; ends with NULL */

@@ -12,6 +12,7 @@
 #include "attempt.h"
 #include "cleanup.h"
 #include "control.h"
+#include "faults.h"
 #include "interruption.h"
 #include "inventory.h"
 #include "log.h"
@@ -98,6 +99,7 @@ void manager_free(struct manager *manager)
 	query_drop_all(manager);
 	attempt_drop_all(manager);
 	interruption_free(manager->interruption);
+	faults_free(manager->faults);
 	observation_free(manager->observation, manager->keep_watching);
 	sink_free(manager->sink);
 	event_log_free(manager->events);
@@ -408,11 +410,15 @@ int manager_start(struct manager *manager)
 	r = observation_new(manager);
 	if (r < 0)
 		return log_errno(LOG_ERR, r, "Watching can't be set up: %m");
+	r = faults_new(manager, &manager->faults);
+	if (r < 0)
+		return log_errno(LOG_ERR, r, "Faults can't be heard of: %m");
 
 	report_daemon_started(manager->events, RECOVERD_VERSION, getpid());
 	read_intent(manager, &damaged);
 	if (inventory_scan(SYSFS, &devices) >= 0)
 		manager_saw(manager, devices);
+	faults_check(manager->faults);
 
 	r = varlink_server_new(manager->loop, &identity, interfaces, manager, &manager->server);
 	if (r >= 0)

@@ -17,6 +17,7 @@
 #define SYSFS "/sys"
 
 struct attempt;
+struct faults;
 struct interruption;
 struct observation;
 struct query;
@@ -44,6 +45,7 @@ struct manager {
 	struct intent *intent;		   /* of it, or of one that was interrupted or failed */
 	struct interruption *interruption; /* being dealt with */
 
+	struct faults *faults;
 	struct observation *observation;
 	unsigned n_configured; /* drivers of the configuration that are not watched yet */
 	bool keep_watching;    /* when this daemon ends */

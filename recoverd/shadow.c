@@ -92,6 +92,14 @@ int shadow_open(int *ret_fd, struct replug_error *err)
 	return 0;
 }
 
+int shadow_trust(int fd, const char *driver)
+{
+	struct recov_armed armed = {.flags = RECOV_ARMED_TRUST};
+
+	snprintf(armed.driver, sizeof(armed.driver), "%s", driver);
+	return ioctl(fd, RECOV_IOC_ARMED, &armed) < 0 ? -errno : 0;
+}
+
 static json_t *device_json(struct recov_device *device)
 {
 	const char *state;

@@ -62,6 +62,16 @@ static void a_failed_driver_seen_bound_is_live(void **state)
 	assert_goes(DRIVER_INTERRUPTED, DRIVER_SEEN, DRIVER_INTERRUPTED);
 }
 
+static void one_that_has_faulted_is_so_until_it_is_swapped(void **state)
+{
+	assert_goes(DRIVER_LIVE, DRIVER_FAULTS, DRIVER_FAULTED);
+	assert_goes(DRIVER_FAULTED, DRIVER_FAULTS, DRIVER_FAULTED);
+	assert_goes(DRIVER_FAULTED, DRIVER_SEEN, DRIVER_FAULTED);
+	assert_goes(DRIVER_FAULTED, DRIVER_BEGIN, DRIVER_SWAPPING);
+	assert_goes(DRIVER_SWAPPING, DRIVER_FAULTS, DRIVER_SWAPPING);
+	assert_stays(DRIVER_FAULTED, DRIVER_SERVES);
+}
+
 static void what_can_not_happen_changes_nothing(void **state)
 {
 	assert_stays(DRIVER_SWAPPING, DRIVER_BEGIN);
@@ -186,6 +196,7 @@ int main(void)
 		cmocka_unit_test(a_swap_ends_well_or_not),
 		cmocka_unit_test(what_was_interrupted_or_failed_can_be_finished),
 		cmocka_unit_test(a_failed_driver_seen_bound_is_live),
+		cmocka_unit_test(one_that_has_faulted_is_so_until_it_is_swapped),
 		cmocka_unit_test(what_can_not_happen_changes_nothing),
 		cmocka_unit_test(a_set_is_ordered_and_knows_dashes),
 		cmocka_unit_test_setup_teardown(lists_devices_with_a_driver, setup, teardown),

@@ -19,6 +19,7 @@
 #include "../../recoverd/cleanup.h"
 #include "../../recoverd/event.h"
 #include "../../recoverd/report.h"
+#include "../../recoverd/report_fault.h"
 #include "../../recoverd/report_health.h"
 
 #define GOLDEN	"tests/unit/golden/"
@@ -264,6 +265,26 @@ static void report_health(void)
 	report_budget(stream, "e1000", 2 << 20, 1 << 20, sites());
 }
 
+static void report_caught(void)
+{
+	struct recov_fault fault = {.cause = RECOV_FAULT_PAGE,
+				    .trap = 14,
+				    .address = 16,
+				    .flags = RECOV_FAULT_IN_SOFTIRQ | RECOV_FAULT_FIRST,
+				    .cpu = 1,
+				    .pid = 77,
+				    .comm = "ksoftirqd/1",
+				    .driver = "e1000",
+				    .site = "e1000_clean+0x1b/0x300 [e1000]",
+				    .entry = "e1000_clean+0x0/0x300 [e1000]",
+				    .stack = {0xffffffff81234567}};
+
+	report_fault_caught(stream, &fault);
+	fault.cause = RECOV_FAULT_DIVIDE;
+	fault.flags = RECOV_FAULT_IN_HARDIRQ;
+	report_fault_caught(stream, &fault);
+}
+
 static void report_everything(void)
 {
 	struct replug_error refusal = {REPLUG_FAULT_REFUSED, "eth0 has an XDP program attached"};
@@ -293,6 +314,7 @@ static void report_everything(void)
 	report_driver_recovered(stream, "e1000", "interrupted", NULL, 412000000);
 	report_driver_failed(stream, "e1000", "interrupted", "the old image is gone");
 	report_health();
+	report_caught();
 	report_daemon_stopped(stream, "SIGTERM");
 }
 

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Finds what arming an image takes: the kernel's types, and the exports of the shadow module. */
+#include "arming.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+
+static void btf_freep(struct btf **btf)
+{
+	btf__free(*btf);
+}
+
+static int find_export(const struct replug_host *host, const char *name, uint32_t *ret_crc,
+		       struct replug_error *err)
+{
+	char owner[REPLUG_NAME_MAX];
+	bool has_crc;
+	int r;
+
+	r = host->symbol(host->ctx, name, ret_crc, &has_crc, owner);
+	if (r < 0) {
+		err->fault = REPLUG_FAULT_UNSUPPORTED;
+		snprintf(err->text, sizeof(err->text),
+			 "drivers cannot be armed: the shadow module has no %s", name);
+	}
+	return r;
+}
+
+int arming_plan(const struct replug_host *host, const char *driver, struct replug_plan **ret_plan,
+		struct replug_error *err)
+{
+	struct replug_arm_options options = {};
+	_cleanup_(btf_freep) struct btf *types = NULL;
+	int r;
+
+	r = find_export(host, "recov_tap_enter", &options.enter_crc, err);
+	if (r >= 0)
+		r = find_export(host, "recov_tap_enter_stack", &options.enter_stack_crc, err);
+	if (r < 0)
+		return r;
+	types = btf__load_vmlinux_btf();
+	if (!types) {
+		r = -errno;
+		err->fault = REPLUG_FAULT_UNSUPPORTED;
+		snprintf(err->text, sizeof(err->text),
+			 "drivers cannot be armed: the kernel's types cannot be read: %s",
+			 strerror(-r));
+		return r;
+	}
+	options.types = types;
+	return replug_plan_arm(host, driver, &options, ret_plan, err);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Reads faults from a session of the shadow module, and publishes them. */
+#include "faults.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+
+#include "../include/recov_shadow.h"
+#include "cleanup.h"
+#include "log.h"
+#include "manager.h"
+#include "report_fault.h"
+
+#define HOLDERS SYSFS "/module/recov_shadow/holders"
+
+struct faults {
+	struct manager *manager;
+	sd_event_source *source; /* NULL: no driver is armed */
+	uint64_t seq;		 /* of the next one */
+};
+
+int faults_new(struct manager *manager, struct faults **ret_faults)
+{
+	struct faults *faults = calloc(1, sizeof(*faults));
+
+	if (!faults)
+		return -ENOMEM;
+	faults->manager = manager;
+	faults->seq = 1;
+	*ret_faults = faults;
+	return 0;
+}
+
+void faults_free(struct faults *faults)
+{
+	if (!faults)
+		return;
+	sd_event_source_disable_unref(faults->source);
+	free(faults);
+}
+
+/* A text from the kernel that fills its array has no end. */
+static void terminate(struct recov_fault *fault)
+{
+	fault->comm[sizeof(fault->comm) - 1] = '\0';
+	fault->driver[sizeof(fault->driver) - 1] = '\0';
+	fault->site[sizeof(fault->site) - 1] = '\0';
+	fault->entry[sizeof(fault->entry) - 1] = '\0';
+}
+
+static void on_fault(struct faults *faults, struct recov_fault *fault)
+{
+	struct driver *driver;
+
+	terminate(fault);
+	report_fault_caught(faults->manager->events, fault);
+	if (!(fault->flags & RECOV_FAULT_FIRST) ||
+	    driver_set_get(&faults->manager->drivers, fault->driver, &driver) < 0)
+		return;
+	(void)driver_feed(driver, DRIVER_FAULTS);
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *ctx)
+{
+	struct faults *faults = ctx;
+	struct recov_fault fault;
+
+	(void)revents;
+	for (;;) {
+		fault = (struct recov_fault){.seq = faults->seq};
+		if (ioctl(fd, RECOV_IOC_FAULT, &fault) == 0) {
+			faults->seq = fault.seq + 1;
+			on_fault(faults, &fault);
+		} else if (errno == EOVERFLOW && fault.seq > faults->seq) {
+			log_line(LOG_WARNING, "%llu faults of drivers came too fast to be told",
+				 (unsigned long long)(fault.seq - faults->seq));
+			faults->seq = fault.seq;
+		} else if (errno == EAGAIN) {
+			return 0;
+		} else {
+			log_errno(LOG_ERR, -errno, "Faults of drivers can't be heard of: %m");
+			return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		}
+	}
+}
+
+/* Armed drivers depend on the shadow module. */
+static bool is_any_armed(void)
+{
+	_cleanup_closedir_ DIR *dir = opendir(HOLDERS);
+
+	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+		if (entry->d_name[0] != '.')
+			return true;
+	}
+	return false;
+}
+
+void faults_check(struct faults *faults)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!is_any_armed()) {
+		faults->source = sd_event_source_disable_unref(faults->source);
+		return;
+	}
+	if (faults->source)
+		return;
+	fd = open(RECOV_SHADOW_PATH, O_RDWR | O_CLOEXEC);
+	r = fd < 0 ? -errno
+		   : sd_event_add_io(faults->manager->loop, &faults->source, fd, EPOLLPRI,
+				     on_readable, faults);
+	if (r >= 0)
+		r = sd_event_source_set_io_fd_own(faults->source, true);
+	if (r < 0) {
+		log_errno(LOG_ERR, r, "Faults of drivers can't be heard of: %m");
+		return;
+	}
+	(void)TAKE_FD(fd);
+	(void)on_readable(faults->source, sd_event_source_get_io_fd(faults->source), 0, faults);
+}

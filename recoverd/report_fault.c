@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Says what faults of armed drivers were. */
+#include "report_fault.h"
+
+#include <inttypes.h>
+
+#include "cleanup.h"
+#include "text.h"
+
+static const char *cause_name(unsigned cause)
+{
+	static const char *const names[] = {
+		[RECOV_FAULT_PAGE] = "page-fault",
+		[RECOV_FAULT_PROTECTION] = "general-protection",
+		[RECOV_FAULT_OPCODE] = "invalid-opcode",
+		[RECOV_FAULT_DIVIDE] = "divide-error",
+		[RECOV_FAULT_STACK] = "stack-protector",
+		[RECOV_FAULT_DOUBLE] = "double-fault",
+		[RECOV_FAULT_OTHER] = "exception",
+		[RECOV_FAULT_HANG] = "hang",
+	};
+
+	return cause < ARRAY_SIZE(names) && names[cause] ? names[cause] : "unknown";
+}
+
+static json_t *address(uint64_t value)
+{
+	return json_sprintf("0x%" PRIx64, value);
+}
+
+void report_fault_caught(struct event_log *log, const struct recov_fault *fault)
+{
+	json_t *fields = json_pack("{s:{s:o}}", "device", "driver", text_json(fault->driver)),
+	       *stack = json_array();
+	const char *context = fault->flags & RECOV_FAULT_IN_HARDIRQ   ? "hardirq"
+			      : fault->flags & RECOV_FAULT_IN_SOFTIRQ ? "softirq"
+								      : "task";
+
+	for (size_t i = 0; i < RECOV_FAULT_STACK_DEPTH && fault->stack[i]; i++)
+		json_array_append_new(stack, address(fault->stack[i]));
+	json_object_set_new(fields, "cause", json_string(cause_name(fault->cause)));
+	json_object_set_new(fields, "trap", json_integer(fault->trap));
+	json_object_set_new(fields, "site", text_json(fault->site));
+	json_object_set_new(fields, "entry", text_json(fault->entry));
+	if (fault->cause == RECOV_FAULT_PAGE)
+		json_object_set_new(fields, "address", address(fault->address));
+	json_object_set_new(fields, "context", json_string(context));
+	json_object_set_new(fields, "first", json_boolean(fault->flags & RECOV_FAULT_FIRST));
+	json_object_set_new(fields, "cpu", json_integer(fault->cpu));
+	json_object_set_new(fields, "pid", json_integer(fault->pid));
+	json_object_set_new(fields, "comm", text_json(fault->comm));
+	json_object_set_new(fields, "stack", stack);
+	event_publish(log, "driver.fault", EVENT_ERROR, fields);
+}
