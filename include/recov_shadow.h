@@ -203,8 +203,10 @@ struct recov_fault {
 
 /* ARMED: what the shadow knows of an armed driver. in: driver, flags. ENOENT: it is not loaded, or not
  * armed. With RECOV_ARMED_TRUST a driver that has failed is called again, so that it can be stopped
- * and removed as usual; until then it can't be unloaded. out: what held before. */
-#define RECOV_ARMED_TRUST (1u << 0)
+ * and removed as usual; until then it can't be unloaded. RECOV_ARMED_DISTRUST takes that back if it
+ * is still loaded. out: what held before. */
+#define RECOV_ARMED_TRUST    (1u << 0)
+#define RECOV_ARMED_DISTRUST (1u << 1)
 
 struct recov_armed {
 	char driver[RECOV_NAME_LEN];

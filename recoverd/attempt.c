@@ -8,6 +8,7 @@
 #include "faults.h"
 #include "interruption.h"
 #include "log.h"
+#include "recovery.h"
 #include "report.h"
 #include "text.h"
 #include "worker.h"
@@ -248,6 +249,8 @@ static void finish_swap(struct attempt *attempt, const struct replug_result *res
 				     attempt->devices, result, duration_ns);
 	answer_client(attempt, "swap",
 		      report_swap_object(attempt->driver, attempt->devices, result));
+	if (strcmp(attempt->cause, RECOVERY_CAUSE) == 0)
+		recovery_ended(manager->recovery, attempt->driver, serves, attempt->devices);
 	if (!attempt->going)
 		return;
 

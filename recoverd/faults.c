@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "log.h"
 #include "manager.h"
+#include "recovery.h"
 #include "report_fault.h"
 
 #define HOLDERS SYSFS "/module/recov_shadow/holders"
@@ -59,7 +60,8 @@ static void on_fault(struct faults *faults, struct recov_fault *fault)
 	if (!(fault->flags & RECOV_FAULT_FIRST) ||
 	    driver_set_get(&faults->manager->drivers, fault->driver, &driver) < 0)
 		return;
-	(void)driver_feed(driver, DRIVER_FAULTS);
+	if (driver_feed(driver, DRIVER_FAULTS) >= 0 && driver->state == DRIVER_FAULTED)
+		recovery_fault(faults->manager->recovery, driver->name);
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *ctx)

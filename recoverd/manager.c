@@ -20,6 +20,7 @@
 #include "probe.h"
 #include "programs.h"
 #include "query.h"
+#include "recovery.h"
 #include "report.h"
 #include "text.h"
 #include "version.h"
@@ -100,6 +101,7 @@ void manager_free(struct manager *manager)
 	attempt_drop_all(manager);
 	interruption_free(manager->interruption);
 	faults_free(manager->faults);
+	recovery_free(manager->recovery);
 	observation_free(manager->observation, manager->keep_watching);
 	sink_free(manager->sink);
 	event_log_free(manager->events);
@@ -230,6 +232,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 		manager->config = config;
 		(void)event_log_resize(manager->events, config->history);
 		(void)open_sink(manager);
+		recovery_reload(manager->recovery);
 		report_daemon_reloaded(manager->events);
 	}
 	(void)sd_notify(false, "READY=1");
@@ -410,7 +413,9 @@ int manager_start(struct manager *manager)
 	r = observation_new(manager);
 	if (r < 0)
 		return log_errno(LOG_ERR, r, "Watching can't be set up: %m");
-	r = faults_new(manager, &manager->faults);
+	r = recovery_new(manager, &manager->recovery);
+	if (r >= 0)
+		r = faults_new(manager, &manager->faults);
 	if (r < 0)
 		return log_errno(LOG_ERR, r, "Faults can't be heard of: %m");
 

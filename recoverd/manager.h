@@ -21,6 +21,7 @@ struct faults;
 struct interruption;
 struct observation;
 struct query;
+struct recovery;
 
 struct manager {
 	struct options options;
@@ -46,6 +47,7 @@ struct manager {
 	struct interruption *interruption; /* being dealt with */
 
 	struct faults *faults;
+	struct recovery *recovery;
 	struct observation *observation;
 	unsigned n_configured; /* drivers of the configuration that are not watched yet */
 	bool keep_watching;    /* when this daemon ends */

@@ -23,6 +23,11 @@ static const char *cause_name(unsigned cause)
 	return cause < ARRAY_SIZE(names) && names[cause] ? names[cause] : "unknown";
 }
 
+static json_t *fields_of(const char *driver)
+{
+	return json_pack("{s:{s:o}}", "device", "driver", text_json(driver));
+}
+
 static json_t *address(uint64_t value)
 {
 	return json_sprintf("0x%" PRIx64, value);
@@ -30,8 +35,7 @@ static json_t *address(uint64_t value)
 
 void report_fault_caught(struct event_log *log, const struct recov_fault *fault)
 {
-	json_t *fields = json_pack("{s:{s:o}}", "device", "driver", text_json(fault->driver)),
-	       *stack = json_array();
+	json_t *fields = fields_of(fault->driver), *stack = json_array();
 	const char *context = fault->flags & RECOV_FAULT_IN_HARDIRQ   ? "hardirq"
 			      : fault->flags & RECOV_FAULT_IN_SOFTIRQ ? "softirq"
 								      : "task";
@@ -51,4 +55,42 @@ void report_fault_caught(struct event_log *log, const struct recov_fault *fault)
 	json_object_set_new(fields, "comm", text_json(fault->comm));
 	json_object_set_new(fields, "stack", stack);
 	event_publish(log, "driver.fault", EVENT_ERROR, fields);
+}
+
+static json_t *policy_json(const char *policy)
+{
+	return policy ? text_json(policy) : json_null();
+}
+
+void report_recovering(struct event_log *log, const char *driver, const char *policy,
+		       const char *step, unsigned n, unsigned delay_ms)
+{
+	json_t *fields = fields_of(driver);
+
+	json_object_set_new(fields, "policy", policy_json(policy));
+	json_object_set_new(fields, "step", json_string(step));
+	json_object_set_new(fields, "faults", json_integer(n));
+	json_object_set_new(fields, "delay_ns", json_integer((json_int_t)delay_ms * 1000000));
+	event_publish(log, "driver.recovering", EVENT_NOTICE, fields);
+}
+
+void report_not_recovered(struct event_log *log, const char *driver, const char *policy,
+			  const char *reason)
+{
+	json_t *fields = fields_of(driver);
+
+	json_object_set_new(fields, "policy", policy_json(policy));
+	json_object_set_new(fields, "reason", json_string(reason));
+	event_publish(log, "driver.not-recovered", EVENT_WARNING, fields);
+}
+
+void report_given_up(struct event_log *log, const char *driver, const char *policy, unsigned n,
+		     const char *reason)
+{
+	json_t *fields = fields_of(driver);
+
+	json_object_set_new(fields, "policy", policy_json(policy));
+	json_object_set_new(fields, "faults", json_integer(n));
+	json_object_set_new(fields, "reason", json_string(reason));
+	event_publish(log, "driver.given-up", EVENT_ERROR, fields);
 }

@@ -9,4 +9,12 @@
 /* A call into an armed driver was cut short. */
 void report_fault_caught(struct event_log *log, const struct recov_fault *fault);
 
+/* What is done about it: n faults were counted; policy NULL: there is none. */
+void report_recovering(struct event_log *log, const char *driver, const char *policy,
+		       const char *step, unsigned n, unsigned delay_ms);
+void report_not_recovered(struct event_log *log, const char *driver, const char *policy,
+			  const char *reason);
+void report_given_up(struct event_log *log, const char *driver, const char *policy, unsigned n,
+		     const char *reason);
+
 #endif

@@ -35,7 +35,7 @@ const char control_interface_text[] =
 	"  last: ?Last\n"
 	")\n"
 	"\n"
-	"# The swap under way; cause is \"request\" or \"interrupted\".\n"
+	"# The swap under way; cause is \"request\", \"interrupted\" or \"fault\".\n"
 	"type Running (driver: string, phase: string, rollback: bool, pid: int, cause: string)\n"
 	"\n"
 	"# A swap that has lost the process that did it and is not undone yet.\n"

@@ -93,6 +93,11 @@ int tap_armed(struct recov_armed *armed)
 				module_put(image->module);
 			WRITE_ONCE(image->failed, 0);
 			open_lines(image);
+			image->trusted = true;
+		}
+		if (image->trusted && armed->flags & RECOV_ARMED_DISTRUST) {
+			tap_image_fail(image);
+			image->trusted = false;
 		}
 		err = 0;
 		break;

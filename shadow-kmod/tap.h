@@ -29,7 +29,8 @@ struct tap_image {
 	unsigned long text, text_size; /* calls from there are the driver's own */
 	u32 failed;		       /* 1: its functions are not called any more */
 	u32 n_taps;
-	bool pinned; /* a module that has failed can't clean up after itself */
+	bool pinned;  /* a module that has failed can't clean up after itself */
+	bool trusted; /* it has failed, and is called again to be taken out */
 	struct recov_tap *taps;
 	struct module *module;
 	struct list_head list;
