@@ -40,6 +40,7 @@ int verb_replug(const struct cli *cli);
 int verb_arm(const struct cli *cli);
 int verb_disarm(const struct cli *cli);
 int verb_recover(const struct cli *cli);
+int verb_policy(const struct cli *cli);
 int verb_requests(const struct cli *cli);
 int verb_trace(const struct cli *cli);
 int verb_events(const struct cli *cli);

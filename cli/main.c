@@ -70,6 +70,8 @@ static const struct verb {
 	 "What a watched driver was last asked to set"},
 	{"leaks", verb_leaks, 1, 1, 0, "leaks DRIVER",
 	 "What a watched driver had not given back when it was unloaded"},
+	{"policy", verb_policy, 1, INT_MAX, 0, "policy check FILE...|show [DRIVER]",
+	 "What is wrong with policies, or what they say"},
 	{"events", verb_events, 0, 0, TAKES_FOLLOW, "events [--follow]", "What has happened"},
 };
 

@@ -199,7 +199,8 @@ int policy_read(const char *path, inifile_warn warn, void *ctx, struct policy **
 	r = inifile_read(path, on_key, on_warning, &reading);
 	if (r < 0)
 		return r;
-	check(&reading, path);
+	if (!reading.wrong)
+		check(&reading, path);
 	if (reading.wrong)
 		return -EBADMSG;
 	*ret_policy = TAKE_PTR(policy);

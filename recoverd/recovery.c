@@ -44,7 +44,9 @@ static uint64_t now_ns(void)
 
 static void on_wrong(void *ctx, const char *file, unsigned line, const char *text)
 {
-	(void)ctx;
+	struct recovery *recovery = ctx;
+
+	report_policy_refused(recovery->manager->events, file, line, text);
 	if (line)
 		log_line(LOG_ERR, "%s:%u: %s; the policy does not count", file, line, text);
 	else
@@ -54,7 +56,7 @@ static void on_wrong(void *ctx, const char *file, unsigned line, const char *tex
 void recovery_reload(struct recovery *recovery)
 {
 	struct policy *policies = NULL;
-	int r = policies_load("", on_wrong, NULL, &policies);
+	int r = policies_load("", on_wrong, recovery, &policies);
 
 	if (r < 0) {
 		log_errno(LOG_ERR, r, "The policies can't be read, the old ones stay: %m");

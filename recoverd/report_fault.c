@@ -94,3 +94,11 @@ void report_given_up(struct event_log *log, const char *driver, const char *poli
 	json_object_set_new(fields, "reason", json_string(reason));
 	event_publish(log, "driver.given-up", EVENT_ERROR, fields);
 }
+
+void report_policy_refused(struct event_log *log, const char *file, unsigned line,
+			   const char *reason)
+{
+	event_publish(log, "policy.refused", EVENT_ERROR,
+		      json_pack("{s:o, s:i, s:o}", "file", text_json(file), "line", (int)line,
+				"reason", text_json(reason)));
+}

@@ -17,4 +17,8 @@ void report_not_recovered(struct event_log *log, const char *driver, const char 
 void report_given_up(struct event_log *log, const char *driver, const char *policy, unsigned n,
 		     const char *reason);
 
+/* A policy that does not count; line 0: the file as a whole. */
+void report_policy_refused(struct event_log *log, const char *file, unsigned line,
+			   const char *reason);
+
 #endif

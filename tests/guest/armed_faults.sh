@@ -6,17 +6,13 @@
 # What the kernel says before it gives up on a list.
 # vm: --allow "list_del corruption"
 . lib/lib.sh
+. lib/faulty.sh
 
-FAULT=/sys/module/faulty_net/parameters/fault
 CONTEXTS=(process xmit work kthread timer hrtimer tasklet napi hardirq)
 # Those that need no clock to be noticed, and leave a stack to be unwound.
 FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-pointer bug divide
 	canary smashed-return bad-memcpy bad-list bad-kfree bad-lock under-spinlock irqs-off bh-off
 	rcu)
-
-card() {
-	ls "/sys/bus/platform/devices/faulty_net.$1/net"
-}
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
@@ -56,21 +52,11 @@ survives() {
 	flows_alive
 }
 
-log_is_clean() {
-	! dmesg | grep -v 'list_del corruption' | grep -E "$COMPLAINTS"
-}
-
 can_be() {
 	[[ $1 != bh-off || ! $2 =~ ^(hrtimer|hardirq)$ ]]
 }
 
-mkdir -p "/lib/modules/$(uname -r)/updates"
-cp "$DRIVERS"/faulty_{bus,net}.ko "/lib/modules/$(uname -r)/updates"
-depmod -a
-modprobe faulty_bus stay=1
-modprobe faulty_net
-DEV=$(card 0)
-net_pair "$DEV" "$(card 1)"
+faulty_pair
 check "recoverd starts" start_recoverd
 check "the driver is armed" recovctl arm faulty_net --json
 flows_start --rate 50
@@ -87,5 +73,5 @@ done
 sleep 10
 flows_stop_and_check
 note "longest gap $(longest_gap_ms) ms"
-check "the kernel log is clean" log_is_clean
+check "the kernel log is clean" faulty_log_is_clean
 finish

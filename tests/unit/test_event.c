@@ -283,6 +283,8 @@ static void report_caught(void)
 	report_recovering(stream, "e1000", "10-nic.policy", "restart", 2, 500);
 	report_not_recovered(stream, "e1000", NULL, "no policy is about it");
 	report_given_up(stream, "e1000", "10-nic.policy", 6, "there were too many faults");
+	report_policy_refused(stream, "/etc/recoverd/policies.d/10-nic.policy", 4,
+			      "Steps= has a step that is not known: \"reboot\"");
 	fault.cause = RECOV_FAULT_DIVIDE;
 	fault.flags = RECOV_FAULT_IN_HARDIRQ;
 	report_fault_caught(stream, &fault);

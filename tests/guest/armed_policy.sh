@@ -1,0 +1,123 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A driver that faults is recovered by its policy, again and again, with more and more patience,
+# until the policy gives it up; without a policy it is only told of.
+# vm: --timeout 420 --mem 1024 --file tests/guest/lib --file tests/netstate
+. lib/lib.sh
+. lib/faulty.sh
+
+POLICIES=/etc/recoverd/policies.d
+
+# policy LINE...: of the driver, from now on.
+policy() {
+	mkdir -p $POLICIES
+	printf '%s\n' '[Match]' 'Driver=faulty_*' '[Recover]' "$@" >$POLICIES/10-faulty.policy
+	kill -HUP "$(daemon_pid)"
+	sleep 0.5
+}
+
+since() {
+	recovctl events --json | jq -cM --argjson seq "$SEQ" --arg event "driver.$1" \
+		'select(.event == $event and .seq > $seq)'
+}
+
+# told EVENT [FILTER]: one such event came since SEQ was set.
+told() {
+	since "$1" | tee "$RESULTS/event"
+	[[ $(jq -cM "select(${2:-true})" "$RESULTS/event" | wc -l) == 1 ]]
+}
+
+# now: what is told from here on counts. Not in a check, which would forget it.
+now() {
+	SEQ=$(recovctl status --json | jq .seq)
+}
+
+# fault CONTEXT: returns when it is told.
+fault() {
+	echo "null-read $1" >"$FAULT" && eventually 10 told fault
+}
+
+# comes_back CONTEXT: by itself.
+comes_back() {
+	fault "$1" && eventually 20 recovered && flows_alive
+}
+
+# recovered: each of its cards.
+recovered() {
+	[[ $(since recovered | jq -cM 'select(.cause == "fault")' | wc -l) == 2 ]]
+}
+
+wrong_is_told() {
+	recovctl events --json | jq -es --argjson seq "$SEQ" 'any(.[]; .seq > $seq and
+		.event == "policy.refused" and .line == 4 and (.file | endswith("05-bad.policy")))'
+}
+
+state_is() {
+	recovctl status --json | jq -e --arg state "$1" \
+		'.drivers[] | select(.name == "faulty_net") | .state == $state'
+}
+
+taps() {
+	grep -c '\.tap.*\[faulty_net\]' /proc/kallsyms
+}
+
+faulty_pair
+check "recoverd starts" start_recoverd
+check "the driver is armed" recovctl arm faulty_net --json
+flows_start --rate 50
+
+now
+check "without a policy" fault timer
+check "it is only told of" eventually 10 told not-recovered '.policy == null'
+check "it stays as it is" state_is faulted
+check "and is recovered on demand" recovctl recover faulty_net --json
+
+policy Steps=none
+now
+check "a policy may be to do nothing" fault timer
+check "which is told" eventually 10 told not-recovered '.policy == "10-faulty.policy"'
+check "and it is recovered on demand" recovctl recover faulty_net --json
+
+policy Steps=restart Backoff=1s BackoffMax=2s Limit=6 Interval=5min
+now
+check "it comes back by itself" comes_back napi
+since recovered >"$RESULTS/recovered"
+note "fault to service: $(jq -s '.[0].duration_ns / 1e6 | round' "$RESULTS/recovered") ms"
+check "a step was told, the third fault's" told recovering \
+	'.step == "restart" and .faults == 3 and .delay_ns == 2e9'
+now
+check "once more" comes_back hardirq
+check "after the longest wait" told recovering '.faults == 4 and .delay_ns == 2e9'
+now
+check "from a work" comes_back work
+now
+check "from a transmission" comes_back xmit
+check "the flows go on" flows_alive
+now
+check "one too many" fault timer
+check "is given up" eventually 10 told given-up '.faults == 7'
+check "it stays as it is" state_is faulted
+
+policy Steps='restart installed' Limit=20 Backoff=0 Interval=1ms
+check "it is recovered on demand once more" recovctl recover faulty_net --json
+now
+check "faults of long ago do not count" comes_back timer
+check "it is armed as before" test "$(taps)" -gt 10
+policy Steps='restart installed' Limit=20 Backoff=0 Interval=30min
+now
+check "the second step of a policy" comes_back timer
+check "puts the installed image in" test "$(taps)" = 0
+
+now
+printf '[Match]\nDriver=faulty_net\n[Recover]\nSteps=reboot\n' >$POLICIES/05-bad.policy
+kill -HUP "$(daemon_pid)"
+check "what is wrong with a policy is told, and where" eventually 10 wrong_is_told
+check "recovctl tells it, too" refused 1 '05-bad.policy:4: Steps= has a step that is not known' \
+	policy check $POLICIES/05-bad.policy
+check "a good one is good" recovctl policy check $POLICIES/10-faulty.policy
+check "the policy of a driver is shown" test "$(recovctl policy show faulty_net --json |
+	jq -cM '[.[] | .name, .steps]')" = '["10-faulty.policy",["restart","installed"]]'
+sleep 5
+flows_stop_and_check
+check "the kernel log is clean" faulty_log_is_clean
+finish

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# The pair of cards whose driver fails on command.
+
+FAULT=/sys/module/faulty_net/parameters/fault
+
+card() {
+	ls "/sys/bus/platform/devices/faulty_net.$1/net"
+}
+
+# faulty_pair: both cards up, one of them in the namespace `peer`; sets DEV. Their driver is where
+# modprobe finds it, and what they are plugged in stays when it goes.
+faulty_pair() {
+	mkdir -p "/lib/modules/$(uname -r)/updates"
+	cp "$DRIVERS"/faulty_{bus,net}.ko "/lib/modules/$(uname -r)/updates"
+	depmod -a
+	modprobe faulty_bus stay=1
+	modprobe faulty_net
+	DEV=$(card 0)
+	net_pair "$DEV" "$(card 1)"
+}
+
+# What the kernel says before it gives up on a list is a test's doing.
+faulty_log_is_clean() {
+	! dmesg | grep -v 'list_del corruption' | grep -E "$COMPLAINTS"
+}
