@@ -33,23 +33,32 @@ int BPF_PROG(on_warn, const char *file, int line, u64 caller)
 	return 0;
 }
 
-static u64 faulting; /* the task whose page fault was told last */
+#define SAME_NS 1000000000
 
-/* Of all that can end in an oops, page faults tell the address before. */
+/* The page fault that came last: an oops follows, unless somebody knows what to do about it. */
+static struct {
+	u64 task, ip, address, time_ns;
+} page_fault;
+
 SEC("fentry/page_fault_oops")
 int BPF_PROG(on_page_fault, struct pt_regs *regs, unsigned long error, u64 address)
 {
-	faulting = bpf_get_current_task();
-	tell(ctx, RECOV_RECORD_OOPS, BPF_CORE_READ(regs, ip), address);
+	page_fault.task = bpf_get_current_task();
+	page_fault.ip = BPF_CORE_READ(regs, ip);
+	page_fault.address = address;
+	page_fault.time_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
 SEC("fentry/oops_enter")
 int BPF_PROG(on_oops)
 {
-	if (faulting != bpf_get_current_task())
+	if (page_fault.task == bpf_get_current_task() &&
+	    bpf_ktime_get_ns() < page_fault.time_ns + SAME_NS)
+		tell(ctx, RECOV_RECORD_OOPS, page_fault.ip, page_fault.address);
+	else
 		tell(ctx, RECOV_RECORD_OOPS, 0, 0);
-	faulting = 0;
+	page_fault.task = 0;
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #define IRQD_IRQ_INPROGRESS (1 << 18) /* include/linux/irq.h; the same in 6.1 and 6.12 */
 #define ACTIONS_MAX	    16	      /* on one line */
+#define EEXIST		    17
 #define LOOK_NS		    500000000
 
 /* What a driver has on a line: its handler or, where that is the kernel's own, its thread. */
@@ -46,13 +47,15 @@ int BPF_PROG(on_irq_asked, struct kobject *kobj)
 	struct irq_desc *desc = (void *)kobj - bpf_core_field_offset(struct irq_desc, kobj);
 	u32 number = BPF_CORE_READ(desc, irq_data.irq);
 	struct recov_irq irq = {.desc = (u64)desc};
+	long err;
 
 	if (!find_owner(desc, &irq)) {
 		bpf_map_delete_elem(&irqs, &number);
 		return 0;
 	}
 	irq.calls = BPF_CORE_READ(desc, tot_count);
-	if (bpf_map_update_elem(&irqs, &number, &irq, BPF_NOEXIST) < -17)
+	err = bpf_map_update_elem(&irqs, &number, &irq, BPF_NOEXIST);
+	if (err && err != -EEXIST)
 		count(RECOV_COUNTER_ENTRIES_FULL);
 	return 0;
 }

@@ -19,7 +19,8 @@
 struct faults {
 	struct manager *manager;
 	sd_event_source *source; /* NULL: no driver is armed */
-	uint64_t seq;		 /* of the next one */
+	uint64_t seq;		 /* of the next one in this session */
+	uint64_t last_ns;	 /* the one that was told last */
 };
 
 int faults_new(struct manager *manager, struct faults **ret_faults)
@@ -29,7 +30,6 @@ int faults_new(struct manager *manager, struct faults **ret_faults)
 	if (!faults)
 		return -ENOMEM;
 	faults->manager = manager;
-	faults->seq = 1;
 	*ret_faults = faults;
 	return 0;
 }
@@ -51,17 +51,36 @@ static void terminate(struct recov_fault *fault)
 	fault->entry[sizeof(fault->entry) - 1] = '\0';
 }
 
-static void on_fault(struct faults *faults, struct recov_fault *fault)
+/* Does the driver fail all calls? The kernel knows. */
+static bool has_failed(int fd, const char *driver)
+{
+	struct recov_armed armed = {};
+
+	snprintf(armed.driver, sizeof(armed.driver), "%s", driver);
+	return ioctl(fd, RECOV_IOC_ARMED, &armed) == 0 && armed.failed;
+}
+
+/* Brings what is known of a driver up to that. In the middle of a swap it may be either way. */
+static void look_at(struct faults *faults, int fd, const char *name)
 {
 	struct driver *driver;
 
+	if (!has_failed(fd, name) || driver_set_get(&faults->manager->drivers, name, &driver) < 0 ||
+	    driver->state != DRIVER_LIVE)
+		return;
+	if (driver_feed(driver, DRIVER_FAULTS) >= 0)
+		recovery_fault(faults->manager->recovery, driver->name);
+}
+
+static void on_fault(struct faults *faults, int fd, struct recov_fault *fault)
+{
+	/* Of an earlier session. */
+	if (fault->time_ns <= faults->last_ns)
+		return;
+	faults->last_ns = fault->time_ns;
 	terminate(fault);
 	report_fault_caught(faults->manager->events, fault);
-	if (!(fault->flags & RECOV_FAULT_FIRST) ||
-	    driver_set_get(&faults->manager->drivers, fault->driver, &driver) < 0)
-		return;
-	if (driver_feed(driver, DRIVER_FAULTS) >= 0 && driver->state == DRIVER_FAULTED)
-		recovery_fault(faults->manager->recovery, driver->name);
+	look_at(faults, fd, fault->driver);
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *ctx)
@@ -74,7 +93,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 		fault = (struct recov_fault){.seq = faults->seq};
 		if (ioctl(fd, RECOV_IOC_FAULT, &fault) == 0) {
 			faults->seq = fault.seq + 1;
-			on_fault(faults, &fault);
+			on_fault(faults, fd, &fault);
 		} else if (errno == EOVERFLOW && fault.seq > faults->seq) {
 			log_line(LOG_WARNING, "%llu faults of drivers came too fast to be told",
 				 (unsigned long long)(fault.seq - faults->seq));
@@ -88,39 +107,54 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 	}
 }
 
-/* Armed drivers depend on the shadow module. */
-static bool is_any_armed(void)
+/* Armed drivers depend on the shadow module. fd -1: only tells whether there are any. */
+static bool look_at_armed(struct faults *faults, int fd)
 {
 	_cleanup_closedir_ DIR *dir = opendir(HOLDERS);
+	bool any = false;
 
 	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
-		if (entry->d_name[0] != '.')
-			return true;
+		if (entry->d_name[0] == '.')
+			continue;
+		any = true;
+		if (fd >= 0)
+			look_at(faults, fd, entry->d_name);
 	}
-	return false;
+	return any;
+}
+
+static int listen_to_shadow(struct faults *faults)
+{
+	_cleanup_close_ int fd = open(RECOV_SHADOW_PATH, O_RDWR | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = sd_event_add_io(faults->manager->loop, &faults->source, fd, EPOLLPRI, on_readable,
+			    faults);
+	if (r >= 0)
+		r = sd_event_source_set_io_fd_own(faults->source, true);
+	if (r < 0)
+		return r;
+	(void)TAKE_FD(fd);
+	faults->seq = 1;
+	return 0;
 }
 
 void faults_check(struct faults *faults)
 {
-	_cleanup_close_ int fd = -1;
-	int r;
+	int fd, r;
 
-	if (!is_any_armed()) {
+	if (!look_at_armed(faults, -1)) {
 		faults->source = sd_event_source_disable_unref(faults->source);
 		return;
 	}
-	if (faults->source)
-		return;
-	fd = open(RECOV_SHADOW_PATH, O_RDWR | O_CLOEXEC);
-	r = fd < 0 ? -errno
-		   : sd_event_add_io(faults->manager->loop, &faults->source, fd, EPOLLPRI,
-				     on_readable, faults);
-	if (r >= 0)
-		r = sd_event_source_set_io_fd_own(faults->source, true);
+	r = faults->source ? 0 : listen_to_shadow(faults);
 	if (r < 0) {
 		log_errno(LOG_ERR, r, "Faults of drivers can't be heard of: %m");
 		return;
 	}
-	(void)TAKE_FD(fd);
-	(void)on_readable(faults->source, sd_event_source_get_io_fd(faults->source), 0, faults);
+	fd = sd_event_source_get_io_fd(faults->source);
+	(void)on_readable(faults->source, fd, 0, faults);
+	(void)look_at_armed(faults, fd);
 }

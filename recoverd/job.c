@@ -263,10 +263,7 @@ static int job_swap(const struct job *job, int fd)
 	if (r < 0)
 		return tell_error(fd, REPLUG_REFUSED, &error);
 	hurry();
-	(void)shadow_trust(shadow, replug_plan_driver(plan));
 	r = replug_swap_run(plan, shadow, &options, &result);
-	if (r < 0 || result.outcome != REPLUG_SUCCESS)
-		shadow_distrust(shadow, replug_plan_driver(plan));
 	if (r < 0) {
 		error.fault = REPLUG_FAULT_FAILED;
 		snprintf(error.text, sizeof(error.text), "the swap was not begun: %s",

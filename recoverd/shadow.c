@@ -92,24 +92,6 @@ int shadow_open(int *ret_fd, struct replug_error *err)
 	return 0;
 }
 
-static int set_armed(int fd, const char *driver, uint32_t flags)
-{
-	struct recov_armed armed = {.flags = flags};
-
-	snprintf(armed.driver, sizeof(armed.driver), "%s", driver);
-	return ioctl(fd, RECOV_IOC_ARMED, &armed) < 0 ? -errno : 0;
-}
-
-int shadow_trust(int fd, const char *driver)
-{
-	return set_armed(fd, driver, RECOV_ARMED_TRUST);
-}
-
-void shadow_distrust(int fd, const char *driver)
-{
-	(void)set_armed(fd, driver, RECOV_ARMED_DISTRUST);
-}
-
 static json_t *device_json(struct recov_device *device)
 {
 	const char *state;

@@ -15,12 +15,6 @@
 int shadow_open(int *ret_fd, struct replug_error *err);
 int shadow_info(int fd, struct recov_info *ret_info);
 
-/* A driver that has failed is called again, so that it can be taken out as usual. -ENOENT: it is not
- * armed. */
-int shadow_trust(int fd, const char *driver);
-/* It has not been taken out after all. */
-void shadow_distrust(int fd, const char *driver);
-
 const char *shadow_swap_state_name(unsigned state);
 /* The devices of the machine's swap: [{bus, name, object, class, state, error, reason}]. */
 int shadow_swap_devices(int fd, json_t **ret_devices);

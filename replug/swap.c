@@ -239,6 +239,15 @@ static const struct replug_image *image_of(const struct swap *s, size_t i)
 	return s->rollback ? s->modules[i].old_image : s->modules[i].new_image;
 }
 
+/* An armed driver that has failed is called again to be stopped and removed. */
+static void set_armed(struct swap *s, uint32_t flags)
+{
+	struct recov_armed armed = {.flags = flags};
+
+	strncpy(armed.driver, s->modules[0].name, sizeof(armed.driver) - 1);
+	(void)verb(s, RECOV_IOC_ARMED, &armed);
+}
+
 /* Takes the driver out, then the modules that only it needed. A dependency that somebody began to
  * use meanwhile simply stays. */
 static int unload_all(struct swap *s)
@@ -247,6 +256,7 @@ static int unload_all(struct swap *s)
 	int r;
 
 	phase_begin(s, REPLUG_DETACH);
+	set_armed(s, RECOV_ARMED_TRUST);
 	r = module_unload(s->modules[0].name);
 	if (r)
 		return failed(s, r, "%s could not be unloaded: %s", s->modules[0].name,
@@ -448,6 +458,7 @@ int replug_swap_run(const struct replug_plan *plan, int fd, const struct replug_
 
 	phase_begin(&s, REPLUG_HOLD);
 	s.hold_start_ns = s.phase_start_ns;
+	set_armed(&s, RECOV_ARMED_TRUST);
 	r = verb(&s, RECOV_IOC_HOLD, NULL);
 	if (r)
 		failed(&s, r, "the devices of %s could not be held: %s", s.modules[0].name,
@@ -460,10 +471,13 @@ int replug_swap_run(const struct replug_plan *plan, int fd, const struct replug_
 		r = load_all(&s);
 	if (!r)
 		r = serve(&s, true);
-	if (r)
+	if (r) {
 		roll_back(&s);
-	else
+		/* If it never went. */
+		set_armed(&s, RECOV_ARMED_DISTRUST);
+	} else {
 		settle(&s, REPLUG_SUCCESS);
+	}
 	return 0;
 }
 

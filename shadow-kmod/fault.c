@@ -5,7 +5,6 @@
 #include <linux/ktime.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
-#include <linux/seqlock.h>
 #include <linux/string.h>
 #include <linux/wait.h>
 
@@ -56,7 +55,7 @@ static u32 flags_of(const struct tap_record *record, bool first)
 void fault_note(const struct tap_record *record, const struct pt_regs *regs,
 		const struct fault *fault)
 {
-	bool first = tap_image_fail(record->image);
+	bool first = tap_image_fail(tap_image(record->tap));
 	u64 seq = atomic64_inc_return(&last);
 	struct fault_slot *slot = &slots[seq % RECOV_FAULTS];
 	struct recov_fault *to = &slot->fault;
@@ -77,7 +76,7 @@ void fault_note(const struct tap_record *record, const struct pt_regs *regs,
 	to->cpu = raw_smp_processor_id();
 	to->pid = current->pid;
 	memcpy(to->comm, current->comm, sizeof(to->comm));
-	strscpy(to->driver, record->image->module->name, sizeof(to->driver));
+	strscpy(to->driver, tap_image(record->tap)->module->name, sizeof(to->driver));
 	smp_wmb();
 	WRITE_ONCE(slot->seq, seq);
 	irq_work_queue(&wake_work);

@@ -16,7 +16,7 @@ static int __init recov_shadow_init(void)
 	err = swap_init();
 	if (err)
 		return err;
-	err = trap_init();
+	err = recov_trap_init();
 	if (err)
 		goto err_swap;
 	err = tap_init();
@@ -30,7 +30,7 @@ static int __init recov_shadow_init(void)
 err_tap:
 	tap_uninit();
 err_trap:
-	trap_uninit();
+	recov_trap_uninit();
 	fault_uninit();
 err_swap:
 	swap_uninit();
@@ -41,7 +41,7 @@ static void __exit recov_shadow_exit(void)
 {
 	session_uninit();
 	tap_uninit();
-	trap_uninit();
+	recov_trap_uninit();
 	fault_uninit();
 	swap_uninit();
 }

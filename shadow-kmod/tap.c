@@ -8,11 +8,13 @@
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 
 #include "tap.h"
 #include "tap_compat.h"
+#include "trap.h"
 
 unsigned long recov_tap_cookie __ro_after_init;
 
@@ -24,40 +26,65 @@ EXPORT_SYMBOL_GPL(recov_tap_enter_stack);
 
 bool tap_image_fail(struct tap_image *image)
 {
-	if (xchg(&image->failed, 1))
-		return false;
-	WRITE_ONCE(image->pinned, try_module_get(image->module));
-	return true;
+	bool got = try_module_get(image->module);
+
+	if (!cmpxchg(&image->failed, TAP_SERVES, got ? TAP_FAILED_PINNED : TAP_FAILED))
+		return true;
+	if (got)
+		module_put(image->module);
+	return false;
 }
 
-/* A line that stays asserted would be the CPU's only work. tap->kernel[1] remembers it. */
-static void quiet_line(struct recov_tap *tap, unsigned int irq)
+/* A line that stays asserted would be the CPU's only work. */
+static void close_line(struct tap_image *image, unsigned int irq)
 {
 	struct irq_data *data = irq_get_irq_data(irq);
+	unsigned int i;
 
-	if (data && irqd_is_level_type(data) && !cmpxchg(&tap->kernel[1], 0, irq))
-		disable_irq_nosync(irq);
+	if (!data || !irqd_is_level_type(data))
+		return;
+	for (i = 0; i < TAP_LINES_MAX; i++)
+		if (atomic_read(&image->lines[i]) == irq)
+			return;
+	disable_irq_nosync(irq);
+	for (i = 0; i < TAP_LINES_MAX; i++)
+		if (!atomic_cmpxchg(&image->lines[i], 0, irq))
+			return;
+	enable_irq(irq);
 }
 
-static void open_lines(const struct tap_image *image)
+static void open_lines(struct tap_image *image)
 {
-	u32 i;
+	unsigned int i;
 
-	for (i = 0; i < image->n_taps; i++) {
-		u64 irq = xchg(&image->taps[i].kernel[1], 0);
+	for (i = 0; i < TAP_LINES_MAX; i++) {
+		int irq = atomic_xchg(&image->lines[i], 0);
 
 		if (irq)
 			enable_irq(irq);
 	}
 }
 
-/* A packet that is never freed would keep its connection from sending it once more. */
+/*
+ * A packet that is never freed would keep its connection from sending it once more: TCP takes it for
+ * queued. Only of TCP's packets it can be known that the driver has not freed it before it failed:
+ * the other one of the pair counts them. Once the driver is gone it shows whether it still had it.
+ */
 static void keep_packet(struct tap_image *image, struct sk_buff *packet)
 {
-	unsigned int i = atomic_fetch_inc(&image->n_packets);
+	struct sk_buff_fclones *pair;
+	unsigned int i;
 
-	if (i < TAP_PACKETS_MAX && refcount_inc_not_zero(&packet->users))
-		image->packets[i] = packet;
+	if (packet->fclone != SKB_FCLONE_CLONE)
+		return;
+	pair = container_of(packet, struct sk_buff_fclones, skb2);
+	if (refcount_read(&pair->fclone_ref) != 2 || refcount_read(&packet->users) != 1)
+		return;
+	i = atomic_fetch_inc(&image->n_packets);
+	if (i >= TAP_PACKETS_MAX)
+		return;
+	refcount_inc(&packet->users);
+	image->packets[i] = packet;
 }
 
 /* After the driver is gone. */
@@ -70,11 +97,29 @@ static void drop_packets(struct tap_image *image)
 
 		if (!packet)
 			continue;
-		/* The driver's own, if it did not come to free it. */
+		/* The driver's own reference, if it did not come to give it back. */
 		if (refcount_read(&packet->users) > 1)
 			kfree_skb(packet);
 		kfree_skb(packet);
 	}
+}
+
+static void distrust(struct tap_image *image)
+{
+	tap_image_fail(image);
+	image->trusted = false;
+}
+
+static void trust(struct tap_image *image)
+{
+	u32 failed = xchg(&image->failed, TAP_SERVES);
+
+	if (!failed)
+		return;
+	if (failed == TAP_FAILED_PINNED)
+		module_put(image->module);
+	open_lines(image);
+	image->trusted = true;
 }
 
 int tap_armed(struct recov_armed *armed)
@@ -87,18 +132,11 @@ int tap_armed(struct recov_armed *armed)
 		if (strcmp(image->module->name, armed->driver))
 			continue;
 		armed->taps = image->n_taps;
-		armed->failed = READ_ONCE(image->failed);
-		if (armed->failed && armed->flags & RECOV_ARMED_TRUST) {
-			if (xchg(&image->pinned, false))
-				module_put(image->module);
-			WRITE_ONCE(image->failed, 0);
-			open_lines(image);
-			image->trusted = true;
-		}
-		if (image->trusted && armed->flags & RECOV_ARMED_DISTRUST) {
-			tap_image_fail(image);
-			image->trusted = false;
-		}
+		armed->failed = READ_ONCE(image->failed) != TAP_SERVES;
+		if (armed->flags & RECOV_ARMED_TRUST)
+			trust(image);
+		if (image->trusted && armed->flags & RECOV_ARMED_DISTRUST)
+			distrust(image);
 		err = 0;
 		break;
 	}
@@ -124,11 +162,21 @@ static struct recov_tap *find_taps(const struct module *module, u32 *ret_n)
 	return NULL;
 }
 
+static void tap_init_one(struct recov_tap *tap, struct tap_image *image)
+{
+	tap->kernel[0] = (u64)image;
+	if (tap->kind != RECOV_TAP_INIT && tap->kind != RECOV_TAP_EXIT)
+		return;
+	tap->kernel[1] = tap->function;
+	tap->function = (u64)recov_tap_module_call;
+}
+
 static int image_add(struct module *module)
 {
 	struct recov_tap *taps;
 	struct tap_image *image;
 	u32 n, i;
+	int err;
 
 	taps = find_taps(module, &n);
 	if (!taps)
@@ -136,12 +184,17 @@ static int image_add(struct module *module)
 	image = kzalloc(sizeof(*image), GFP_KERNEL);
 	if (!image)
 		return -ENOMEM;
+	err = trap_get();
+	if (err) {
+		kfree(image);
+		return err;
+	}
 	image->module = module;
 	image->taps = taps;
 	image->n_taps = n;
 	tap_module_text(module, &image->text, &image->text_size);
 	for (i = 0; i < n; i++)
-		taps[i].kernel[0] = (u64)image;
+		tap_init_one(&taps[i], image);
 	mutex_lock(&images_mutex);
 	list_add(&image->list, &images);
 	mutex_unlock(&images_mutex);
@@ -161,7 +214,9 @@ static void image_remove(const struct module *module)
 	mutex_unlock(&images_mutex);
 	if (!found)
 		return;
+	open_lines(found);
 	drop_packets(found);
+	trap_put();
 	kfree(found);
 }
 
@@ -193,20 +248,64 @@ void tap_uninit(void)
 	unregister_module_notifier(&module_block);
 }
 
+/* A module that has failed must stay in memory: what it has registered may not have been taken back.
+ * A module is freed as soon as its exit function returns, so this one does not. */
+static void __noreturn park(const struct tap_image *image)
+{
+	pr_err("recov_shadow: %s failed while it was being unloaded: it stays in memory\n",
+	       image->module->name);
+	for (;;) {
+		set_current_state(TASK_IDLE);
+		schedule();
+	}
+}
+
+/* Called by recov_tap_module_call. A module whose init function fails is freed, too: it stays, so
+ * that it can be taken out. */
+asmlinkage int tap_module_call(struct tap_record *record);
+asmlinkage int tap_module_call(struct tap_record *record)
+{
+	struct tap_image *image = tap_image(record->tap);
+	int ret = 0;
+
+	if (record->tap->kind == RECOV_TAP_INIT)
+		ret = ((int (*)(void))record->tap->kernel[1])();
+	else
+		((void (*)(void))record->tap->kernel[1])();
+	if (READ_ONCE(image->failed) == TAP_SERVES)
+		return ret;
+	if (record->tap->kind == RECOV_TAP_EXIT)
+		park(image);
+	return 0;
+}
+
+/* Is it this CPU's to end? A driver may have done so before it failed. */
+static bool is_polled(const struct napi_struct *napi)
+{
+	return test_bit(NAPI_STATE_SCHED, &napi->state) && list_empty(&napi->poll_list);
+}
+
 long tap_answer(struct recov_tap *tap, unsigned long arg0, bool refused)
 {
+	struct tap_image *image = tap_image(tap);
+
 	switch (tap->kind) {
+	case RECOV_TAP_INIT:
+		return 0;
+	case RECOV_TAP_EXIT:
+		park(image);
 	case RECOV_TAP_XMIT:
 		if (refused)
 			dev_kfree_skb_any((struct sk_buff *)arg0);
 		else
-			keep_packet((struct tap_image *)tap->kernel[0], (struct sk_buff *)arg0);
+			keep_packet(image, (struct sk_buff *)arg0);
 		break;
 	case RECOV_TAP_POLL:
-		napi_complete_done((struct napi_struct *)arg0, 0);
+		if (refused || is_polled((struct napi_struct *)arg0))
+			napi_complete_done((struct napi_struct *)arg0, 0);
 		break;
 	case RECOV_TAP_IRQ:
-		quiet_line(tap, arg0);
+		close_line(image, arg0);
 		break;
 	}
 	return tap->answer == RECOV_TAP_ERROR ? -EIO : 0;

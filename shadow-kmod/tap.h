@@ -3,12 +3,9 @@
  * Taps: every call from the kernel into an armed driver goes through one, which leaves a record on
  * the stack of what has to be as it was when the call ends, however it ends.
  *
- * The record lies below the caller's return address and above the driver's own frames:
- *
- *	return address of the kernel's function
- *	rbp rbx r12 r13 r14 r15		struct tap_record begins with what is lowest
- *	arg0 flags rcu_nesting preempt_count image tap magic
- *	recov_tap_ret			return address of the driver's function
+ * struct tap_record lies between the return address of the kernel's function, which is its end, and
+ * that of the driver's, recov_tap_ret, which is below it; arguments on the stack are in between,
+ * and then it is recov_tap_ret_stack.
  */
 #ifndef TAP_H
 #define TAP_H
@@ -23,17 +20,24 @@
 #include "recov_tap.h"
 
 #define TAP_PACKETS_MAX 16
+#define TAP_LINES_MAX	16
+
+enum tap_failed {
+	TAP_SERVES,
+	TAP_FAILED,
+	TAP_FAILED_PINNED, /* and has a reference: it can't clean up after itself */
+};
 
 /* An armed module, from its load until it is gone. The assembler code knows the first fields. */
 struct tap_image {
 	unsigned long text, text_size; /* calls from there are the driver's own */
-	u32 failed;		       /* 1: its functions are not called any more */
+	u32 failed;		       /* enum tap_failed: its functions are not called any more */
 	u32 n_taps;
-	bool pinned;  /* a module that has failed can't clean up after itself */
 	bool trusted; /* it has failed, and is called again to be taken out */
 	struct recov_tap *taps;
 	struct module *module;
 	struct list_head list;
+	atomic_t lines[TAP_LINES_MAX]; /* interrupts that are off since it failed; 0: none */
 	/* Packets whose transmission was cut short. Whether the driver still has them shows when it
 	 * is gone: what it had it has given back then. */
 	atomic_t n_packets;
@@ -41,16 +45,23 @@ struct tap_image {
 };
 
 struct tap_record {
-	unsigned long magic; /* tap_magic() */
+	unsigned long magic; /* tap_magic() while the call goes on */
 	struct recov_tap *tap;
-	struct tap_image *image;
-	u64 preempt_count;	 /* as in memory: with PREEMPT_NEED_RESCHED */
-	int rcu_nesting, beside; /* and what is beside it in the task */
-	unsigned long flags;	 /* of the CPU */
+	u64 preempt_count;	/* as in memory: with PREEMPT_NEED_RESCHED */
+	int pagefault_disabled; /* of the task, */
+	int beside_pagefault;	/* with what is beside it there */
+	int rcu_nesting;
+	int beside_rcu;
+	unsigned long flags; /* of the CPU */
 	unsigned long arg0;
 	unsigned long r15, r14, r13, r12, rbx, rbp;
 	unsigned long caller; /* return address */
 };
+
+static inline struct tap_image *tap_image(const struct recov_tap *tap)
+{
+	return (struct tap_image *)tap->kernel[0];
+}
 
 extern unsigned long recov_tap_cookie;
 
@@ -66,6 +77,7 @@ void recov_tap_enter_stack(void);
 extern const char recov_tap_ret[], recov_tap_ret_stack[]; /* where the driver returns to */
 extern const char recov_tap_land[]; /* rsp is a record: ends its call with tap_landed()'s answer */
 void __noreturn recov_tap_jump(struct tap_record *record); /* there, from anywhere in its call */
+void recov_tap_module_call(void);
 
 int tap_init(void);
 void tap_uninit(void);

@@ -41,13 +41,18 @@
 	pushfq
 	movq	PER_CPU_VAR(TAP_CURRENT), %rax
 	pushq	TASK_RCU_NESTING(%rax)
+	pushq	TASK_PAGEFAULT_DISABLED(%rax)
 	movl	PER_CPU_VAR(TAP_PREEMPT_COUNT), %eax
 	pushq	%rax
-	pushq	%r10
 	pushq	%r11
 	leaq	-8(%rsp), %rax
 	xorq	recov_tap_cookie(%rip), %rax
 	pushq	%rax
+.endm
+
+/* What is left of a record below the stack is no call. */
+.macro TAP_FORGET record:req
+	movq	$0, (\record)
 .endm
 
 .macro TAP_RETURN
@@ -68,6 +73,7 @@ SYM_FUNC_START(recov_tap_enter)
 	CALL_NOSPEC r11
 SYM_INNER_LABEL(recov_tap_ret, SYM_L_GLOBAL)
 	ANNOTATE_NOENDBR
+	TAP_FORGET %rsp
 	TAP_RETURN
 SYM_FUNC_END(recov_tap_enter)
 
@@ -88,10 +94,17 @@ SYM_CODE_START(recov_tap_enter_stack)
 	CALL_NOSPEC r11
 SYM_INNER_LABEL(recov_tap_ret_stack, SYM_L_GLOBAL)
 	ANNOTATE_NOENDBR
+	TAP_FORGET %rbp
 	movq	%rbp, %rsp
 	UNWIND_HINT sp_reg=ORC_REG_SP sp_offset=RECORD_SIZE type=UNWIND_HINT_TYPE_CALL
 	TAP_RETURN
 SYM_CODE_END(recov_tap_enter_stack)
+
+/* In place of a module's init or exit function: tap_module_call(record). */
+SYM_FUNC_START(recov_tap_module_call)
+	leaq	8(%rsp), %rdi
+	jmp	tap_module_call
+SYM_FUNC_END(recov_tap_module_call)
 
 SYM_CODE_START(recov_tap_jump)
 	UNWIND_HINT_FUNC

@@ -18,5 +18,6 @@ int main(void)
 	DEFINE(RECORD_SIZE,
 	       sizeof(struct tap_record)); /* to where the stack is when the call has ended */
 	DEFINE(TASK_RCU_NESTING, offsetof(struct task_struct, rcu_read_lock_nesting));
+	DEFINE(TASK_PAGEFAULT_DISABLED, offsetof(struct task_struct, pagefault_disabled));
 	return 0;
 }

@@ -2,31 +2,38 @@
 /*
  * Catches what would be an oops. In the order in which the kernel gets there: the die notifiers,
  * which it asks before it gives up on an exception; page_fault_oops(), which comes after all that
- * handles a page fault; and panic(), as called by the stack protector.
+ * handles a page fault but KFENCE; and panic(), as called by the stack protector.
  */
+#include <linux/delay.h>
 #include <linux/ftrace.h>
 #include <linux/kdebug.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/workqueue.h>
 #include <asm/trapnr.h>
 
 #include "shadow.h"
 #include "trap.h"
+
+#define LANDING_FLAGS (X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_AC | X86_EFLAGS_TF)
 
 /* The registers go on where the call of the driver ends. */
 static bool unwind(struct pt_regs *regs, struct fault *fault)
 {
 	struct tap_record *record;
 
-	if (user_mode(regs))
+	if (user_mode(regs) || in_nmi())
 		return false;
 	record = trap_find(regs, fault);
 	if (!record)
 		return false;
 	fault_note(record, regs, fault);
+	/* The exception's end looks at the flags for what it has to undo. */
+	local_irq_disable();
 	regs->ip = (unsigned long)recov_tap_land;
 	regs->sp = (unsigned long)record;
-	regs->flags &= ~(X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_AC | X86_EFLAGS_TF);
+	regs->flags &= ~LANDING_FLAGS;
 	return true;
 }
 
@@ -43,6 +50,8 @@ static u32 cause_of(int trap)
 	return RECOV_FAULT_OTHER;
 }
 
+static const struct exception_table_entry *(*find_fixup)(unsigned long ip);
+
 static int on_die(struct notifier_block *block, unsigned long event, void *data)
 {
 	struct die_args *args = data;
@@ -50,6 +59,9 @@ static int on_die(struct notifier_block *block, unsigned long event, void *data)
 		.cause = cause_of(args->trapnr), .trap = args->trapnr, .error = args->err};
 
 	if ((event != DIE_GPF && event != DIE_TRAP) || args->trapnr == X86_TRAP_DF)
+		return NOTIFY_DONE;
+	/* That one is told before the kernel looks whether it has a fixup. */
+	if (event == DIE_TRAP && find_fixup(args->regs->ip))
 		return NOTIFY_DONE;
 	return unwind(args->regs, &fault) ? NOTIFY_STOP : NOTIFY_DONE;
 }
@@ -87,6 +99,7 @@ static void notrace on_panic(struct pt_regs *regs)
 	/* Instead of a function that does not return. */
 	regs->di = (unsigned long)record;
 	regs->ip = (unsigned long)recov_tap_jump;
+	regs->flags &= ~LANDING_FLAGS;
 }
 
 static struct catch
@@ -123,12 +136,82 @@ static struct ftrace_ops catch_ops = {
 	.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT,
 };
 
-static int __init catch_init(void)
+/* ---- only while a driver is armed ---- */
+
+/* From one copy of a driver to the next nothing is taken out and put in again. */
+#define LINGER (5 * HZ)
+#define TRIES  3 /* while somebody else changes what is attached to one of the functions */
+
+static DEFINE_MUTEX(trap_mutex); /* the two below */
+static unsigned int n_users;
+static bool is_set;
+
+static int set_catches(void)
 {
-	unsigned long ips[ARRAY_SIZE(catches)];
 	unsigned int i;
 	int err;
 
+	for (i = 0; i < TRIES; i++) {
+		err = register_ftrace_function(&catch_ops);
+		if (err != -EAGAIN)
+			break;
+		msleep(1);
+	}
+	if (err)
+		return err;
+	err = register_die_notifier(&die_block);
+	if (err)
+		unregister_ftrace_function(&catch_ops);
+	return err;
+}
+
+/* No armed driver is loaded: nobody is in what is taken out here. */
+static void unset_if_unused(struct work_struct *work)
+{
+	mutex_lock(&trap_mutex);
+	if (is_set && !n_users) {
+		unregister_die_notifier(&die_block);
+		unregister_ftrace_function(&catch_ops);
+		is_set = false;
+	}
+	mutex_unlock(&trap_mutex);
+}
+
+static DECLARE_DELAYED_WORK(unset_work, unset_if_unused);
+
+int trap_get(void)
+{
+	int err = 0;
+
+	mutex_lock(&trap_mutex);
+	if (!is_set)
+		err = set_catches();
+	if (!err) {
+		is_set = true;
+		n_users++;
+	}
+	mutex_unlock(&trap_mutex);
+	return err;
+}
+
+void trap_put(void)
+{
+	mutex_lock(&trap_mutex);
+	if (!--n_users)
+		mod_delayed_work(system_wq, &unset_work, LINGER);
+	mutex_unlock(&trap_mutex);
+}
+
+int __init recov_trap_init(void)
+{
+	unsigned long ips[ARRAY_SIZE(catches)];
+	unsigned int i;
+
+	find_fixup = (void *)ksym_lookup("search_exception_tables");
+	if (!find_fixup) {
+		pr_err("recov_shadow: this kernel has no search_exception_tables\n");
+		return -ENOENT;
+	}
 	for (i = 0; i < ARRAY_SIZE(catches); i++) {
 		struct catch *catch = &catches[i];
 
@@ -140,34 +223,12 @@ static int __init catch_init(void)
 			return -ENOENT;
 		}
 	}
-	err = ftrace_set_filter_ips(&catch_ops, ips, ARRAY_SIZE(ips), 0, 1);
-	if (err)
-		return err;
-	err = register_ftrace_function(&catch_ops);
-	if (err)
-		ftrace_free_filter(&catch_ops);
-	return err;
+	return ftrace_set_filter_ips(&catch_ops, ips, ARRAY_SIZE(ips), 0, 1);
 }
 
-int __init trap_init(void)
+void recov_trap_uninit(void)
 {
-	int err;
-
-	err = catch_init();
-	if (err)
-		return err;
-	err = register_die_notifier(&die_block);
-	if (err) {
-		unregister_ftrace_function(&catch_ops);
-		ftrace_free_filter(&catch_ops);
-	}
-	return err;
-}
-
-/* No armed driver is loaded: nobody is in what is taken out here. */
-void trap_uninit(void)
-{
-	unregister_die_notifier(&die_block);
-	unregister_ftrace_function(&catch_ops);
+	cancel_delayed_work_sync(&unset_work);
+	unset_if_unused(NULL);
 	ftrace_free_filter(&catch_ops);
 }

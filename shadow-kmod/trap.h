@@ -17,8 +17,11 @@ struct fault {
 };
 
 /* trap.c */
-int trap_init(void);
-void trap_uninit(void);
+int recov_trap_init(void);
+void recov_trap_uninit(void);
+/* Faults are caught while somebody wants it, and a little longer. May sleep. */
+int trap_get(void);
+void trap_put(void);
 
 /* trap_find.c: the record of the call in which the registers are, or NULL; the way there in
  * fault->stack. Any context but NMI; never faults. */

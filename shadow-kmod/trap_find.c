@@ -3,6 +3,7 @@
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
+#include <asm/stacktrace.h>
 #include <asm/unwind.h>
 
 #include "trap.h"
@@ -49,34 +50,47 @@ static struct tap_record *record_above(unsigned long address)
 	return NULL;
 }
 
-static struct tap_record *unwind_to_record(struct pt_regs *regs, struct fault *fault)
+enum walk {
+	WALK_FOUND,
+	WALK_NONE, /* the whole way has been seen, and no call of a driver on it */
+	WALK_LOST,
+};
+
+/* The unwinder begins with the caller of where the registers are. */
+static enum walk unwind_to_record(struct pt_regs *regs, struct fault *fault,
+				  struct stack_info *ret_stack, struct tap_record **ret_record)
 {
 	struct unwind_state state;
 	unsigned int i;
 
 	unwind_start(&state, current, regs, NULL);
+	*ret_stack = state.stack_info;
 	for (i = 0; i < FRAMES_MAX && !unwind_done(&state); i++) {
 		/* Where the kernel was interrupted another context begins. */
-		if (i && unwind_get_entry_regs(&state, NULL))
+		if (unwind_get_entry_regs(&state, NULL))
 			break;
-		if (is_return(state.ip))
-			return record_above(state.sp - sizeof(long));
-		if (i && i <= RECOV_FAULT_STACK_DEPTH)
-			fault->stack[i - 1] = state.ip;
-		if (!unwind_next_frame(&state) || unwind_error(&state))
+		if (is_return(state.ip)) {
+			*ret_record = record_above(state.sp - sizeof(long));
+			return *ret_record ? WALK_FOUND : WALK_NONE;
+		}
+		if (i < RECOV_FAULT_STACK_DEPTH)
+			fault->stack[i] = state.ip;
+		if (!unwind_next_frame(&state))
 			break;
 	}
-	return NULL;
+	/* On the way it may have guessed, which it remembers. */
+	return unwind_error(&state) || i == FRAMES_MAX ? WALK_LOST : WALK_NONE;
 }
 
-/* Where the unwinder does not know its way: up to the end of the stack, which is as large and as
- * much aligned for tasks as for interrupts. */
-static struct tap_record *scan_for_record(unsigned long sp)
+/* Where the unwinder does not know its way: up to the end of the stack. */
+static struct tap_record *scan_for_record(unsigned long sp, const struct stack_info *stack)
 {
-	unsigned long word;
+	unsigned long word = ALIGN(sp, sizeof(long));
 
-	BUILD_BUG_ON(IRQ_STACK_SIZE != THREAD_SIZE);
-	for (word = ALIGN(sp, sizeof(long)); word & (THREAD_SIZE - 1); word += sizeof(long)) {
+	/* What an unwinder that has failed calls its type is of no interest. */
+	if (!stack->begin || word < (unsigned long)stack->begin)
+		return NULL;
+	for (; word < (unsigned long)stack->end; word += sizeof(long)) {
 		struct tap_record *record = is_return(word_at(word)) ? record_above(word) : NULL;
 
 		if (record)
@@ -87,14 +101,15 @@ static struct tap_record *scan_for_record(unsigned long sp)
 
 struct tap_record *trap_find(struct pt_regs *regs, struct fault *fault)
 {
-	struct tap_record *record = unwind_to_record(regs, fault);
-	struct pt_regs caller;
+	struct tap_record *record = NULL;
+	struct stack_info stack;
 
-	if (record)
+	switch (unwind_to_record(regs, fault, &stack, &record)) {
+	case WALK_FOUND:
 		return record;
-	/* A wild call has left its way back on the stack. */
-	caller = *regs;
-	caller.ip = word_at(regs->sp);
-	caller.sp += sizeof(long);
-	return unwind_to_record(&caller, fault) ?: scan_for_record(regs->sp);
+	case WALK_LOST:
+		return scan_for_record(regs->sp, &stack);
+	default:
+		return NULL;
+	}
 }

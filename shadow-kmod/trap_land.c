@@ -57,6 +57,7 @@ asmlinkage long tap_landed(struct tap_record *record)
 	struct recov_tap *tap = record->tap;
 
 	record->magic = 0;
+	current->pagefault_disabled = record->pagefault_disabled;
 	if (in_task()) {
 		forget_stack(record);
 		__set_current_state(TASK_RUNNING);

@@ -80,7 +80,7 @@ reported() {
 	new hang | jq -es --arg entry "$1" --arg site "$2" --argjson least "$3" \
 		--argjson pid "${4:-null}" --argjson most "$((HANG_MS + 1000))" \
 		'[.[] | select(.entry == $entry and ($pid == null or .pid == $pid))] |
-		length == 1 and (.[0].site | startswith($site + "+")) and
+		length == 1 and (.[0].site | test("^(\($site))[+]")) and
 		.[0].duration_ns / 1e6 >= $least and .[0].duration_ns / 1e6 <= $most'
 }
 
@@ -160,10 +160,10 @@ spin() {
 
 # Nobody sees where a CPU is that takes no interrupts.
 HANG_MS=4000
-spin watched irq leaky_edu_interrupt
+spin watched irq "leaky_edu_interrupt|leaky_hang_irq"
 # Nor does the daemon run, if it is there.
 taskset -pc "$(new hang | jq -s '.[-1].cpu')" "$(daemon_pid)"
-spin "watched from that CPU" irq leaky_edu_interrupt
+spin "watched from that CPU" irq "leaky_edu_interrupt|leaky_hang_irq"
 taskset -pc 0-3 "$(daemon_pid)"
 spin watched timer leaky_hang_spinning
 
@@ -207,7 +207,7 @@ over() {
 }
 
 traced --memory --budget 1M
-spin traced irq leaky_edu_interrupt
+spin traced irq "leaky_edu_interrupt|leaky_hang_irq"
 SEQ=$(last_seq)
 ask storm alloc 200 4096
 sleep 3

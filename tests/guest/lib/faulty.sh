@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # The pair of cards whose driver fails on command.
 
+# shellcheck disable=SC2034	# for those who source this file
 FAULT=/sys/module/faulty_net/parameters/fault
 
 card() {
