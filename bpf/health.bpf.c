@@ -36,29 +36,26 @@ int BPF_PROG(on_warn, const char *file, int line, u64 caller)
 #define SAME_NS 1000000000
 
 /* The page fault that came last: an oops follows, unless somebody knows what to do about it. */
-static struct {
-	u64 task, ip, address, time_ns;
-} page_fault;
+static u64 fault_task, fault_ip, fault_address, fault_ns;
 
 SEC("fentry/page_fault_oops")
 int BPF_PROG(on_page_fault, struct pt_regs *regs, unsigned long error, u64 address)
 {
-	page_fault.task = bpf_get_current_task();
-	page_fault.ip = BPF_CORE_READ(regs, ip);
-	page_fault.address = address;
-	page_fault.time_ns = bpf_ktime_get_ns();
+	fault_task = bpf_get_current_task();
+	fault_ip = BPF_CORE_READ(regs, ip);
+	fault_address = address;
+	fault_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
 SEC("fentry/oops_enter")
 int BPF_PROG(on_oops)
 {
-	if (page_fault.task == bpf_get_current_task() &&
-	    bpf_ktime_get_ns() < page_fault.time_ns + SAME_NS)
-		tell(ctx, RECOV_RECORD_OOPS, page_fault.ip, page_fault.address);
+	if (fault_task == bpf_get_current_task() && bpf_ktime_get_ns() < fault_ns + SAME_NS)
+		tell(ctx, RECOV_RECORD_OOPS, fault_ip, fault_address);
 	else
 		tell(ctx, RECOV_RECORD_OOPS, 0, 0);
-	page_fault.task = 0;
+	fault_task = 0;
 	return 0;
 }
 

@@ -48,7 +48,7 @@ survives() {
 		return 1
 	}
 	# One whose packets were lost sends again only after as long as that took.
-	sleep 2
+	sleep 1
 	flows_alive
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Without anybody who recovers them, the faulty drivers serve as drivers do until they are told to
-# fail, and then fail where they were told to.
+# fail, and then fail where they were told to. The first argument is the number of loads (5).
 # vm: --timeout 300 --file tests/guest/lib --tool perl
 # vm: --allow "BUG: (kernel NULL pointer|unable to handle page fault)" --allow "Oops: "
 # vm: --allow "general protection fault" --allow "list_del corruption"
@@ -14,7 +14,7 @@ CHAR=/sys/module/faulty_char/parameters
 BUS=/sys/bus/platform/drivers
 # In which the cards have their driver called before anybody fails.
 CONTEXTS=(process xmit work kthread timer hrtimer tasklet napi hardirq probe open)
-ROUNDS=20
+ROUNDS=${1:-5}
 # Those that just kill the process which called, with nothing held.
 FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-pointer bug divide
 	smashed-return bad-memcpy bad-list bad-kfree)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Stock drivers that are watched unload at once and leak nothing, a swap under a trace works, and
-# what cannot be watched is refused in one sentence. The first argument is the number of loads (5).
+# what cannot be watched is refused in one sentence. The first argument is the number of loads (3).
 # vm: --timeout 420 --mem 2048 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-netdev hubport,id=a,hubid=0 -device e1000,netdev=a"
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device virtio-net-pci,netdev=b"
@@ -15,7 +15,7 @@
 # vm: --qemu "-device virtio-blk-pci,drive=v"
 . lib/lib.sh
 
-CYCLES=${1:-5}
+CYCLES=${1:-3}
 
 # use DRIVER: something for it to do while it is loaded.
 use() {
