@@ -20,7 +20,8 @@ struct faults {
 	struct manager *manager;
 	sd_event_source *source; /* NULL: no driver is armed */
 	uint64_t seq;		 /* of the next one in this session */
-	uint64_t last_ns;	 /* the one that was told last */
+	uint64_t last_ns;	 /* the latest that was told */
+	uint64_t before_ns;	 /* those until then were told in earlier sessions */
 };
 
 int faults_new(struct manager *manager, struct faults **ret_faults)
@@ -74,10 +75,11 @@ static void look_at(struct faults *faults, int fd, const char *name)
 
 static void on_fault(struct faults *faults, int fd, struct recov_fault *fault)
 {
-	/* Of an earlier session. */
-	if (fault->time_ns <= faults->last_ns)
+	/* Two CPUs' may come in another order than their times. */
+	if (fault->time_ns <= faults->before_ns)
 		return;
-	faults->last_ns = fault->time_ns;
+	if (fault->time_ns > faults->last_ns)
+		faults->last_ns = fault->time_ns;
 	terminate(fault);
 	report_fault_caught(faults->manager->events, fault);
 	look_at(faults, fd, fault->driver);
@@ -138,6 +140,7 @@ static int listen_to_shadow(struct faults *faults)
 		return r;
 	(void)TAKE_FD(fd);
 	faults->seq = 1;
+	faults->before_ns = faults->last_ns;
 	return 0;
 }
 

@@ -11,7 +11,8 @@
 #include "manager.h"
 #include "programs.h"
 
-/* The functions, or how their names begin, by which alone a driver gets such objects. */
+/* The functions, or how their names begin, by which drivers get such objects; what core code gets for
+ * them, as sk_reset_timer() does, is not counted. */
 static const struct {
 	const char *prefix;
 	enum program_group group;

@@ -108,7 +108,8 @@ int fault_get(u64 seq, struct recov_fault *fault)
 			return 0;
 		}
 	}
-	fault->seq = newest - RECOV_FAULTS + 1;
+	/* More may have come meanwhile. */
+	fault->seq = fault_last() - RECOV_FAULTS + 1;
 	return -EOVERFLOW;
 }
 

@@ -9,7 +9,6 @@
 #include "trap.h"
 
 #define FRAMES_MAX 256
-#define CONTEXT	   (NMI_MASK | HARDIRQ_MASK | SOFTIRQ_MASK)
 
 static bool is_return(unsigned long address)
 {
