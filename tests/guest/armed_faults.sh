@@ -35,7 +35,8 @@ ends() {
 	[[ $2 != process ]] || ethtool -i "$DEV" >/dev/null || true
 	eventually 10 newest_fault || return
 	cat "$RESULTS/fault"
-	jq -e --arg context "$context" --arg cause "$cause" '.first and .trap != null and
+	jq -e --arg context "$context" --arg cause "$cause" '.first and
+		(.cause != "page-fault" or .trap == 14) and
 		(.entry | startswith("faulty_")) and
 		($cause == "" or .cause == $cause) and
 		(.context == $context or $context == "task")' "$RESULTS/fault"
