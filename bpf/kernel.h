@@ -236,6 +236,7 @@ struct task_io_accounting {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state, flags;
+	int on_cpu;
 	int exit_code;
 	int pid;
 	u64 utime;

@@ -44,8 +44,8 @@ int tasks(struct bpf_iter__task *ctx)
 	u64 site;
 
 	if (!task || !state.span.end || !(task->__state & TASK_UNINTERRUPTIBLE) ||
-	    (task->__state & TASK_NOLOAD))
-		return 0;
+	    (task->__state & TASK_NOLOAD) || task->on_cpu)
+		return 0; /* or about to sleep: what is on its stack is of the last time */
 	size = bpf_get_task_stack(task, stack.address, sizeof(stack.address), 0);
 	if (size <= 0)
 		return 0;

@@ -186,7 +186,7 @@ struct recov_fault {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 ip;
 	__u64 address;			      /* PAGE: what was accessed */
-	__u64 error;			      /* the exception's error code */
+	__u64 error;			      /* the exception's code; HANG: ms it was seen */
 	__u64 tap;			      /* the driver's function that the kernel had called */
 	__u64 stack[RECOV_FAULT_STACK_DEPTH]; /* return addresses from ip to the tap; 0: no more */
 	__u32 cause;			      /* enum recov_fault_cause */

@@ -84,9 +84,10 @@ static void tell(struct hangs *hangs, const struct hang *hang, uint64_t since_ns
 
 /* ---- what there is ---- */
 
+/* Of one call, wherever in the driver it is by now. */
 static bool is_same(const struct recov_stay *a, const struct recov_stay *b)
 {
-	return a->pid == b->pid && a->mark == b->mark && a->site == b->site && a->slot == b->slot &&
+	return a->pid == b->pid && a->mark == b->mark && a->slot == b->slot &&
 	       a->generation == b->generation;
 }
 
@@ -121,12 +122,23 @@ static void keep_fresh(struct hangs *hangs)
 	}
 }
 
+/* One that sleeps again and again is there once, asleep or awake. */
 static void on_cpu(void *ctx, const struct recov_stay *stay)
 {
 	struct hangs *hangs = ctx;
 
-	if (hangs->n_cpus < STAYS_MAX && hangs->now_ns < stay->seen_ns + FRESH_NS)
-		hangs->cpus[hangs->n_cpus++] = *stay;
+	if (hangs->n_cpus == STAYS_MAX || hangs->now_ns >= stay->seen_ns + FRESH_NS)
+		return;
+	for (size_t i = 0; i < hangs->n_tasks; i++) {
+		struct recov_stay *task = &hangs->tasks[i];
+
+		if (!is_same(task, stay))
+			continue;
+		if (task->seen_ns < stay->seen_ns)
+			task->seen_ns = stay->seen_ns;
+		return;
+	}
+	hangs->cpus[hangs->n_cpus++] = *stay;
 }
 
 static bool may_not_sleep(unsigned kind)

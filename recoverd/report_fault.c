@@ -48,6 +48,9 @@ void report_fault_caught(struct event_log *log, const struct recov_fault *fault)
 	json_object_set_new(fields, "entry", text_json(fault->entry));
 	if (fault->cause == RECOV_FAULT_PAGE)
 		json_object_set_new(fields, "address", address(fault->address));
+	if (fault->cause == RECOV_FAULT_HANG)
+		json_object_set_new(fields, "duration_ns",
+				    json_integer((json_int_t)fault->error * 1000000));
 	json_object_set_new(fields, "context", json_string(context));
 	json_object_set_new(fields, "first", json_boolean(fault->flags & RECOV_FAULT_FIRST));
 	json_object_set_new(fields, "cpu", json_integer(fault->cpu));

@@ -11,6 +11,7 @@
 #define TAP_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/compiler.h>
 #include <linux/list.h>
 #include <linux/module.h>
@@ -44,10 +45,22 @@ struct tap_image {
 	struct sk_buff *packets[TAP_PACKETS_MAX];
 };
 
+/* What the looks at a call in which a CPU is have found: watch.c. */
+struct tap_watch {
+	u8 looks; /* one after the other in which it has not slept */
+	u8 seen;  /* TAP_SEEN_... in any of them */
+	u16 switches;
+};
+
+#define TAP_SEEN_ELSEWHERE BIT(0) /* it was in functions of the kernel, too */
+#define TAP_SEEN_YIELDING  BIT(1) /* it lets others have the CPU */
+#define TAP_SEEN_ENDING	   BIT(2) /* it ends when the function of the kernel that it is in returns */
+
 struct tap_record {
 	unsigned long magic; /* tap_magic() while the call goes on */
 	struct recov_tap *tap;
-	u64 preempt_count;	/* as in memory: with PREEMPT_NEED_RESCHED */
+	u32 preempt_count;	/* as in memory: with PREEMPT_NEED_RESCHED */
+	struct tap_watch watch; /* cleared with it */
 	int pagefault_disabled; /* of the task, */
 	int beside_pagefault;	/* with what is beside it there */
 	int rcu_nesting;
@@ -61,6 +74,11 @@ struct tap_record {
 static inline struct tap_image *tap_image(const struct recov_tap *tap)
 {
 	return (struct tap_image *)tap->kernel[0];
+}
+
+static inline bool tap_is_in(const struct tap_image *image, unsigned long address)
+{
+	return address - image->text < image->text_size;
 }
 
 extern unsigned long recov_tap_cookie;
@@ -77,6 +95,7 @@ void recov_tap_enter_stack(void);
 extern const char recov_tap_ret[], recov_tap_ret_stack[]; /* where the driver returns to */
 extern const char recov_tap_land[]; /* rsp is a record: ends its call with tap_landed()'s answer */
 void __noreturn recov_tap_jump(struct tap_record *record); /* there, from anywhere in its call */
+void recov_tap_end(void); /* there, if a function returns to this instead of into the driver */
 void recov_tap_module_call(void);
 
 int tap_init(void);

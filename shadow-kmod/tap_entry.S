@@ -106,9 +106,20 @@ SYM_FUNC_START(recov_tap_module_call)
 	jmp	tap_module_call
 SYM_FUNC_END(recov_tap_module_call)
 
+/* The stack is the driver's. */
+SYM_CODE_START(recov_tap_end)
+	UNWIND_HINT_FUNC
+	ANNOTATE_NOENDBR
+	movq	%rsp, %rdi
+	call	tap_record_at
+	movq	%rax, %rdi
+	jmp	recov_tap_jump
+SYM_CODE_END(recov_tap_end)
+
 SYM_CODE_START(recov_tap_jump)
 	UNWIND_HINT_FUNC
 	ENDBR
+	cli
 	movq	%rdi, %rsp
 SYM_INNER_LABEL(recov_tap_land, SYM_L_GLOBAL)
 	ANNOTATE_NOENDBR

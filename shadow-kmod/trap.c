@@ -18,22 +18,27 @@
 
 #define LANDING_FLAGS (X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_AC | X86_EFLAGS_TF)
 
-/* The registers go on where the call of the driver ends. */
+void trap_redirect(struct pt_regs *regs, const struct tap_record *record)
+{
+	regs->ip = (unsigned long)recov_tap_land;
+	regs->sp = (unsigned long)record;
+	regs->flags &= ~LANDING_FLAGS;
+}
+
 static bool unwind(struct pt_regs *regs, struct fault *fault)
 {
 	struct tap_record *record;
 
 	if (user_mode(regs) || in_nmi())
 		return false;
+	fault->context = preempt_count();
 	record = trap_find(regs, fault);
 	if (!record)
 		return false;
 	fault_note(record, regs, fault);
 	/* The exception's end looks at the flags for what it has to undo. */
 	local_irq_disable();
-	regs->ip = (unsigned long)recov_tap_land;
-	regs->sp = (unsigned long)record;
-	regs->flags &= ~LANDING_FLAGS;
+	trap_redirect(regs, record);
 	return true;
 }
 
@@ -90,7 +95,7 @@ static void notrace on_page_fault(struct pt_regs *regs)
 
 static void notrace on_panic(struct pt_regs *regs)
 {
-	struct fault fault = {.cause = RECOV_FAULT_STACK};
+	struct fault fault = {.cause = RECOV_FAULT_STACK, .context = preempt_count()};
 	struct tap_record *record = trap_find(regs, &fault);
 
 	if (!record)
@@ -99,7 +104,6 @@ static void notrace on_panic(struct pt_regs *regs)
 	/* Instead of a function that does not return. */
 	regs->di = (unsigned long)record;
 	regs->ip = (unsigned long)recov_tap_jump;
-	regs->flags &= ~LANDING_FLAGS;
 }
 
 static struct catch
@@ -161,7 +165,16 @@ static int set_catches(void)
 		return err;
 	err = register_die_notifier(&die_block);
 	if (err)
-		unregister_ftrace_function(&catch_ops);
+		goto err_ftrace;
+	err = watch_start();
+	if (err)
+		goto err_die;
+	return 0;
+
+err_die:
+	unregister_die_notifier(&die_block);
+err_ftrace:
+	unregister_ftrace_function(&catch_ops);
 	return err;
 }
 
@@ -170,6 +183,7 @@ static void unset_if_unused(struct work_struct *work)
 {
 	mutex_lock(&trap_mutex);
 	if (is_set && !n_users) {
+		watch_stop();
 		unregister_die_notifier(&die_block);
 		unregister_ftrace_function(&catch_ops);
 		is_set = false;

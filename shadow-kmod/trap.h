@@ -12,6 +12,7 @@
 
 struct fault {
 	u32 cause, trap;
+	unsigned int context; /* preempt_count() where it happened */
 	unsigned long error, address;
 	u64 stack[RECOV_FAULT_STACK_DEPTH];
 };
@@ -23,9 +24,19 @@ void recov_trap_uninit(void);
 int trap_get(void);
 void trap_put(void);
 
+/* The registers go on where the call of the driver ends. With interrupts off until they do. */
+void trap_redirect(struct pt_regs *regs, const struct tap_record *record);
+
 /* trap_find.c: the record of the call in which the registers are, or NULL; the way there in
- * fault->stack. Any context but NMI; never faults. */
+ * fault->stack. Any context; never faults. */
 struct tap_record *trap_find(struct pt_regs *regs, struct fault *fault);
+/* Where on the stack the innermost return address into the driver lies, or NULL. Any context; never
+ * faults. */
+unsigned long *trap_find_return(struct pt_regs *regs, const struct tap_image *image);
+
+/* watch.c: notices calls that do not end. May sleep. */
+int watch_start(void);
+void watch_stop(void);
 
 /* fault.c: marks the driver failed and keeps what is told. Any context. */
 void fault_note(const struct tap_record *record, const struct pt_regs *regs,

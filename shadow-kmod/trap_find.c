@@ -25,16 +25,16 @@ static unsigned long word_at(unsigned long address)
 
 /* A call belongs to what the CPU does now, not to what it was interrupted in. Of softirqs only the
  * bit counts that says that one is served. */
-static bool is_of_context(const struct tap_record *record)
+static bool is_of_context(const struct tap_record *record, unsigned int context)
 {
 	const unsigned int serving = NMI_MASK | HARDIRQ_MASK | SOFTIRQ_OFFSET;
 
-	return !((record->preempt_count ^ preempt_count()) & serving);
+	return !((record->preempt_count ^ context) & serving);
 }
 
 /* The record above the word at which the driver's function returns to its tap: next to it, or behind
  * arguments. */
-static struct tap_record *record_above(unsigned long address)
+static struct tap_record *record_above(unsigned long address, unsigned int context)
 {
 	unsigned int i, words = 1;
 
@@ -44,7 +44,7 @@ static struct tap_record *record_above(unsigned long address)
 		struct tap_record *record = (void *)(address + i * sizeof(long));
 
 		if (word_at((unsigned long)record) == tap_magic(record))
-			return is_of_context(record) ? record : NULL;
+			return is_of_context(record, context) ? record : NULL;
 	}
 	return NULL;
 }
@@ -69,7 +69,7 @@ static enum walk unwind_to_record(struct pt_regs *regs, struct fault *fault,
 		if (unwind_get_entry_regs(&state, NULL))
 			break;
 		if (is_return(state.ip)) {
-			*ret_record = record_above(state.sp - sizeof(long));
+			*ret_record = record_above(state.sp - sizeof(long), fault->context);
 			return *ret_record ? WALK_FOUND : WALK_NONE;
 		}
 		if (i < RECOV_FAULT_STACK_DEPTH)
@@ -82,7 +82,8 @@ static enum walk unwind_to_record(struct pt_regs *regs, struct fault *fault,
 }
 
 /* Where the unwinder does not know its way: up to the end of the stack. */
-static struct tap_record *scan_for_record(unsigned long sp, const struct stack_info *stack)
+static struct tap_record *scan_for_record(unsigned long sp, const struct stack_info *stack,
+					  unsigned int context)
 {
 	unsigned long word = ALIGN(sp, sizeof(long));
 
@@ -90,8 +91,9 @@ static struct tap_record *scan_for_record(unsigned long sp, const struct stack_i
 	if (!stack->begin || word < (unsigned long)stack->begin)
 		return NULL;
 	for (; word < (unsigned long)stack->end; word += sizeof(long)) {
-		struct tap_record *record = is_return(word_at(word)) ? record_above(word) : NULL;
+		struct tap_record *record;
 
+		record = is_return(word_at(word)) ? record_above(word, context) : NULL;
 		if (record)
 			return record;
 	}
@@ -107,8 +109,38 @@ struct tap_record *trap_find(struct pt_regs *regs, struct fault *fault)
 	case WALK_FOUND:
 		return record;
 	case WALK_LOST:
-		return scan_for_record(regs->sp, &stack);
+		return scan_for_record(regs->sp, &stack, fault->context);
 	default:
 		return NULL;
 	}
+}
+
+unsigned long *trap_find_return(struct pt_regs *regs, const struct tap_image *image)
+{
+	struct unwind_state state;
+	unsigned int i;
+
+	unwind_start(&state, current, regs, NULL);
+	for (i = 0; i < FRAMES_MAX && !unwind_done(&state); i++) {
+		unsigned long *slot = (unsigned long *)state.sp - 1;
+
+		if (unwind_get_entry_regs(&state, NULL) || is_return(state.ip))
+			break;
+		/* Something else lies there where a tracer waits for the return. */
+		if (tap_is_in(image, state.ip))
+			return word_at((unsigned long)slot) == state.ip ? slot : NULL;
+		if (!unwind_next_frame(&state))
+			break;
+	}
+	return NULL;
+}
+
+/* Called by recov_tap_end: the record of the call whose stack that is, which has one. */
+asmlinkage struct tap_record *tap_record_at(unsigned long sp);
+asmlinkage struct tap_record *tap_record_at(unsigned long sp)
+{
+	struct unwind_state state;
+
+	unwind_start(&state, current, NULL, NULL);
+	return scan_for_record(sp, &state.stack_info, preempt_count());
 }

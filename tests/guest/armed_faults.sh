@@ -9,17 +9,17 @@
 . lib/faulty.sh
 
 CONTEXTS=(process xmit work kthread timer hrtimer tasklet napi hardirq)
-# Those that need no clock to be noticed, and leave a stack to be unwound.
+# Those that leave a stack to be unwound.
 FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-pointer bug divide
 	canary smashed-return bad-memcpy bad-list bad-kfree bad-lock under-spinlock irqs-off bh-off
-	rcu)
+	rcu loop loop-irqs-off)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
 	[hardirq]=hardirq)
 declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protection
 	[bug]=invalid-opcode [divide]=divide-error [canary]=stack-protector
-	[bad-list]=invalid-opcode)
+	[bad-list]=invalid-opcode [loop]=hang [loop-irqs-off]=hang)
 
 newest_fault() {
 	recovctl events --json | jq -cM --argjson seq "$SEQ" \

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Notices calls into armed drivers that do not end. Each CPU looks at what it was interrupted in, ten
+ * times a second. One that does not get there any more has interrupts off: another CPU sends it NMIs
+ * to look in. A machine with one CPU does not notice loops with interrupts off.
+ */
+#include <linux/cpuhotplug.h>
+#include <linux/cpumask.h>
+#include <linux/hrtimer.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <asm/apic.h>
+#include <asm/irq_regs.h>
+#include <asm/nmi.h>
+
+#include "trap.h"
+
+#define PERIOD_MS  100
+#define SILENCE_MS 350 /* after that a CPU is sent NMIs */
+#define NMI_NAME   "recov_shadow"
+#define IRET_WORDS 5
+
+/* After so many looks a call is taken to have no end. */
+enum {
+	LOOKS_SILENT = 5,     /* with interrupts off, and after the silence */
+	LOOKS_TIGHT = 8,      /* in the driver's own code */
+	LOOKS_ELSEWHERE = 20, /* in functions of the kernel as well: it may wait for its device */
+	LOOKS_YIELDING = 100, /* when others get the CPU meanwhile */
+	LOOKS_ENDING = 20,    /* more, and it ends in the middle of a function of the kernel */
+	LOOKS_MAX = U8_MAX
+};
+
+struct watch {
+	struct hrtimer timer;
+	u64 beat_ns; /* when it was last here; 0: it is not looked after */
+	u32 called;  /* by NMI */
+};
+
+static DEFINE_PER_CPU(struct watch, watches);
+
+/* A task that could be preempted is asked to let others have the CPU. */
+static bool is_yielding(const struct pt_regs *regs, unsigned int context)
+{
+	bool yielding = !test_tsk_need_resched(current);
+
+	if (context || !(regs->flags & X86_EFLAGS_IF))
+		return false;
+	set_tsk_need_resched(current);
+	set_preempt_need_resched();
+	return yielding;
+}
+
+/* How often it was seen in this call by now. */
+static unsigned int count_look(struct tap_watch *watch, const struct tap_image *image,
+			       const struct pt_regs *regs, unsigned int context)
+{
+	bool yielding = is_yielding(regs, context);
+	u16 switches = current->nvcsw;
+
+	if (watch->switches != switches && !(watch->seen & TAP_SEEN_ENDING))
+		*watch = (struct tap_watch){.switches = switches};
+	/* At the first look it has not been asked yet. */
+	if (watch->looks && yielding)
+		watch->seen |= TAP_SEEN_YIELDING;
+	if (!tap_is_in(image, regs->ip))
+		watch->seen |= TAP_SEEN_ELSEWHERE;
+	if (watch->looks < LOOKS_MAX)
+		watch->looks++;
+	return watch->looks;
+}
+
+static unsigned int limit_of(const struct tap_watch *watch, bool silent)
+{
+	if (watch->seen & TAP_SEEN_ENDING)
+		return LOOKS_ENDING;
+	if (silent)
+		return LOOKS_SILENT;
+	if (watch->seen & TAP_SEEN_YIELDING)
+		return LOOKS_YIELDING;
+	return watch->seen & TAP_SEEN_ELSEWHERE ? LOOKS_ELSEWHERE : LOOKS_TIGHT;
+}
+
+/* A function of the kernel is to end before its call does, if it can. */
+static bool end_behind_kernel(struct pt_regs *regs, struct tap_record *record)
+{
+	unsigned long *slot;
+
+	if (record->watch.seen & TAP_SEEN_ENDING || tap_is_in(tap_image(record->tap), regs->ip))
+		return false;
+	slot = trap_find_return(regs, tap_image(record->tap));
+	if (!slot)
+		return false;
+	*slot = (unsigned long)recov_tap_end;
+	record->watch.seen = TAP_SEEN_ENDING;
+	record->watch.looks = 0;
+	return true;
+}
+
+/* context: preempt_count() of what was interrupted. True: the registers have been changed. */
+static bool look(struct pt_regs *regs, unsigned int context, bool silent)
+{
+	struct fault fault = {.cause = RECOV_FAULT_HANG, .context = context};
+	struct tap_record *record;
+	struct tap_watch *watch;
+	bool noted;
+
+	if (user_mode(regs))
+		return false;
+	record = trap_find(regs, &fault);
+	if (!record)
+		return false;
+	watch = &record->watch;
+	noted = watch->seen & TAP_SEEN_ENDING;
+	if (count_look(watch, tap_image(record->tap), regs, context) < limit_of(watch, silent))
+		return false;
+	if (!noted) {
+		fault.error = watch->looks * PERIOD_MS + (silent ? SILENCE_MS : 0);
+		fault_note(record, regs, &fault);
+		if (end_behind_kernel(regs, record))
+			return false;
+	}
+	trap_redirect(regs, record);
+	return true;
+}
+
+/* ---- the looks ---- */
+
+static int on_nmi(unsigned int type, struct pt_regs *regs)
+{
+	unsigned long *iret = (unsigned long *)(regs + 1);
+	unsigned long *frame = &regs->ip;
+
+	if (!xchg(this_cpu_ptr(&watches.called), 0))
+		return NMI_DONE;
+	/*
+	 * With interrupts on it had just been held up, by the host of a virtual machine for one.
+	 * arch/x86/entry/entry_64.S, asm_exc_nmi: it returns by a copy of the registers' last words
+	 * that lies behind them, and by these after another NMI came in between.
+	 */
+	if (user_mode(regs) || regs->flags & X86_EFLAGS_IF ||
+	    memcmp(frame, iret, IRET_WORDS * sizeof(*iret)))
+		return NMI_HANDLED;
+	if (look(regs, preempt_count() - NMI_OFFSET - HARDIRQ_OFFSET, true))
+		memcpy(iret, frame, IRET_WORDS * sizeof(*iret));
+	return NMI_HANDLED;
+}
+
+/* The next CPU, and those behind it that nobody else looks after. */
+static void look_after_others(u64 now_ns)
+{
+	unsigned int self = smp_processor_id(), cpu;
+
+	for_each_cpu_wrap(cpu, cpu_online_mask, self + 1)
+	{
+		struct watch *watch = per_cpu_ptr(&watches, cpu);
+		u64 beat_ns = READ_ONCE(watch->beat_ns);
+
+		if (cpu == self || !beat_ns || now_ns < beat_ns + SILENCE_MS * NSEC_PER_MSEC)
+			break;
+		WRITE_ONCE(watch->called, 1);
+		apic->send_IPI(cpu, NMI_VECTOR);
+	}
+}
+
+static enum hrtimer_restart on_timer(struct hrtimer *timer)
+{
+	struct watch *watch = container_of(timer, struct watch, timer);
+	struct pt_regs *regs = get_irq_regs();
+	u64 now_ns = ktime_get_mono_fast_ns();
+
+	WRITE_ONCE(watch->beat_ns, now_ns);
+	look_after_others(now_ns);
+	if (regs)
+		look(regs, preempt_count() - HARDIRQ_OFFSET, false);
+	hrtimer_forward_now(timer, ms_to_ktime(PERIOD_MS));
+	return HRTIMER_RESTART;
+}
+
+/* ---- of each CPU ---- */
+
+static int watch_cpu(unsigned int cpu)
+{
+	struct watch *watch = per_cpu_ptr(&watches, cpu);
+
+	hrtimer_init(&watch->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	watch->timer.function = on_timer;
+	hrtimer_start(&watch->timer, ms_to_ktime(PERIOD_MS), HRTIMER_MODE_REL_PINNED_HARD);
+	return 0;
+}
+
+static int unwatch_cpu(unsigned int cpu)
+{
+	struct watch *watch = per_cpu_ptr(&watches, cpu);
+
+	hrtimer_cancel(&watch->timer);
+	WRITE_ONCE(watch->beat_ns, 0);
+	return 0;
+}
+
+static enum cpuhp_state state;
+
+int watch_start(void)
+{
+	int err;
+
+	err = register_nmi_handler(NMI_LOCAL, on_nmi, 0, NMI_NAME);
+	if (err)
+		return err;
+	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "recov_shadow:watch", watch_cpu, unwatch_cpu);
+	if (err < 0) {
+		unregister_nmi_handler(NMI_LOCAL, NMI_NAME);
+		return err;
+	}
+	state = err;
+	return 0;
+}
+
+/* No armed driver is loaded. */
+void watch_stop(void)
+{
+	cpuhp_remove_state(state);
+	unregister_nmi_handler(NMI_LOCAL, NMI_NAME);
+}
