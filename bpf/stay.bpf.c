@@ -39,13 +39,16 @@ int tasks(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct recov_stay stay = {};
 	struct stack stack = {};
+	unsigned int asleep;
 	long size;
 	int slot;
 	u64 site;
 
-	if (!task || !state.span.end || !(task->__state & TASK_UNINTERRUPTIBLE) ||
-	    (task->__state & TASK_NOLOAD) || task->on_cpu)
-		return 0; /* or about to sleep: what is on its stack is of the last time */
+	if (!task || !state.span.end || task->on_cpu)
+		return 0; /* what a stack says in use is of the last time it was not */
+	asleep = task->__state;
+	if (asleep && (!(asleep & TASK_UNINTERRUPTIBLE) || asleep & TASK_NOLOAD))
+		return 0;
 	size = bpf_get_task_stack(task, stack.address, sizeof(stack.address), 0);
 	if (size <= 0)
 		return 0;
@@ -56,6 +59,7 @@ int tasks(struct bpf_iter__task *ctx)
 		return 0;
 	describe(&stay, task, site, slot);
 	stay.cpu = task->thread_info.cpu;
+	stay.asleep = asleep != 0;
 	bpf_seq_write(ctx->meta->seq, &stay, sizeof(stay));
 	return 0;
 }

@@ -249,8 +249,8 @@ struct recov_irq {
 	__u32 reserved;
 };
 
-/* Somebody who is in a driver's code: a task that sleeps there and must be woken by the driver, which
- * is what reading the iterator `tasks` gives, or what a CPU does. */
+/* Somebody who is in a driver's code: a task that sleeps there and must be woken by the driver, or
+ * waits for a CPU there, which is what reading the iterator `tasks` gives, or what a CPU does. */
 struct recov_stay {
 	__u64 since_ns; /* CPUs: when it was first found like this */
 	__u64 seen_ns;	/* and last */
@@ -259,6 +259,8 @@ struct recov_stay {
 	__u32 slot, generation;
 	__u32 pid; /* thread id; 0: the CPU is idle but for interrupts */
 	__u32 cpu;
+	__u32 asleep; /* tasks */
+	__u32 reserved;
 	char comm[RECOV_COMM_LEN];
 };
 
@@ -343,7 +345,7 @@ _Static_assert(sizeof(struct recov_object) == 96, "recov_object");
 _Static_assert(sizeof(struct recov_entry) == 160, "recov_entry");
 _Static_assert(sizeof(struct recov_running) == 72, "recov_running");
 _Static_assert(sizeof(struct recov_irq) == 56, "recov_irq");
-_Static_assert(sizeof(struct recov_stay) == 64, "recov_stay");
+_Static_assert(sizeof(struct recov_stay) == 56 + RECOV_COMM_LEN, "recov_stay");
 _Static_assert(sizeof(struct recov_request) == 696, "recov_request");
 _Static_assert(sizeof(struct recov_record) == 288, "recov_record");
 

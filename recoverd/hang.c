@@ -94,26 +94,27 @@ static bool is_same(const struct recov_stay *a, const struct recov_stay *b)
 static void on_task(void *ctx, const struct recov_stay *stay)
 {
 	struct hangs *hangs = ctx;
-	struct recov_stay *task;
+	struct recov_stay *task, *before = NULL;
 
-	if (hangs->n_tasks == STAYS_MAX)
+	for (size_t i = 0; i < hangs->n_before; i++) {
+		if (is_same(&hangs->before[i], stay))
+			before = &hangs->before[i];
+	}
+	/* One that is awake may have slept until something happened; not if it was seen before. */
+	if (hangs->n_tasks == STAYS_MAX || (!before && !stay->asleep))
 		return;
 	task = &hangs->tasks[hangs->n_tasks++];
 	*task = *stay;
 	task->seen_ns = hangs->now_ns;
 	/* Tasks found at the same time are to differ: this is what is told of, once. */
 	task->since_ns = hangs->now_ns + hangs->n_tasks;
-	for (size_t i = 0; i < hangs->n_before; i++) {
-		struct recov_stay *before = &hangs->before[i];
-
-		if (is_same(before, stay)) {
-			task->since_ns = before->since_ns;
-			before->pid = 0;
-		}
+	if (before) {
+		task->since_ns = before->since_ns;
+		before->pid = 0;
 	}
 }
 
-/* One that sleeps again and again may just have been awake. */
+/* One that sleeps again and again may just have been on a CPU. */
 static void keep_fresh(struct hangs *hangs)
 {
 	for (size_t i = 0; i < hangs->n_before && hangs->n_tasks < STAYS_MAX; i++) {
