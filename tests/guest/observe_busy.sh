@@ -67,10 +67,15 @@ last_seq() {
 	recovctl status --json | jq .seq
 }
 
-# new KIND...: the events of these kinds since SEQ was set.
+events() {
+	recovctl events --json >"$RESULTS/events"
+}
+
+# new KIND...: the events of these kinds since SEQ was set. In a storm the daemon may not answer at
+# once.
 new() {
-	recovctl events --json |
-		jq -cM --argjson seq "$SEQ" '. as $event | select(.seq > $seq and
+	eventually 20 events || return
+	jq <"$RESULTS/events" -cM --argjson seq "$SEQ" '. as $event | select(.seq > $seq and
 			($ARGS.positional | any("driver.\(.)" == $event.event)))' --args "$@"
 }
 
