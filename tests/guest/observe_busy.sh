@@ -172,13 +172,30 @@ spin "watched from that CPU" irq "leaky_edu_interrupt|leaky_hang_irq"
 taskset -pc 0-3 "$(daemon_pid)"
 spin watched timer leaky_hang_spinning
 
+# What is more a second is a storm.
+declare -A LIMITS=([irq]=50000 [timer]=4000 [work]=50000 [alloc]=0)
+
+# too_slow KIND COUNT...: so many do not make a storm of it, on this machine.
+too_slow() {
+	local before
+	ask storm "$@"
+	before=$(entered "$1")
+	sleep 2
+	(($(entered "$1") - before < 2 * LIMITS[$1]))
+}
+
 # storm KIND FUNCTION COUNT...: it is reported once, with its function and how fast it is.
 storm() {
 	local kind=$1 function=$2
 	shift 2
 	SEQ=$(last_seq)
 	ask storm "$kind" "$@"
-	check "a storm of $kind: reported" eventually 30 stormy "$kind" "$function"
+	if ! eventually 30 stormy "$kind" "$function" && too_slow "$kind" "$@"; then
+		skip "a storm of $kind" "this machine is too slow for one"
+		ask calm
+		return
+	fi
+	check "a storm of $kind: reported" stormy "$kind" "$function"
 	sleep 3
 	check "a storm of $kind: reported once only" \
 		test "$(new {irq,timer,work,alloc}-storm | wc -l)" = 1
@@ -187,8 +204,8 @@ storm() {
 }
 
 stormy() {
-	new "$1-storm" | tee "$RESULTS/storm" | jq -e --arg function "$2" \
-		'.rate > 2000 and (.function // .sites[0].site | startswith($function + "+"))'
+	new "$1-storm" | jq -es --arg function "$2" 'last | .rate > 2000 and
+		(.function // .sites[0].site | startswith($function + "+"))'
 }
 
 storm irq leaky_edu_interrupt 2000000
@@ -206,8 +223,8 @@ traced() {
 
 # over BYTES: the newest event tells that leaky has more than that, and where it took it.
 over() {
-	new budget | tail -n 1 | jq -e --argjson least "$1" \
-		'.budget == 1048576 and .bytes >= $least and .bytes < $least + 65536 and
+	new budget | jq -es --argjson least "$1" 'last |
+		.budget == 1048576 and .bytes >= $least and .bytes < $least + 65536 and
 		.sites[0].bytes >= $least and (.sites[0].site | startswith("leaky_storm_alloc+"))'
 }
 

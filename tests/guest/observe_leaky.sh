@@ -53,7 +53,7 @@ leak() {
 # wrong_free KIND: the newest event of that kind is about what was done last.
 wrong_free() {
 	events_of "$1" | tail -n 1 | tee "$RESULTS/event" |
-		jq -e --arg site "$(truth .site)" '.object.site | split("+")[0] == $site'
+		jq -es --arg site "$(truth .site)" '.[0].object.site | split("+")[0] == $site'
 }
 
 misfree() {
@@ -67,11 +67,11 @@ misfree() {
 
 # reported KIND SITE: an event of that kind names a place that begins so.
 reported() {
-	events_of "$1" | jq -e --arg site "$2" '(.site // .object.site) | startswith($site)'
+	events_of "$1" | jq -es --arg site "$2" 'last | (.site // .object.site) | startswith($site)'
 }
 
 hung() {
-	events_of hang | tail -n 1 | jq -e --arg entry "$1" '.entry == $entry'
+	events_of hang | jq -es --arg entry "$1" 'last.entry == $entry'
 }
 
 mkdir -p /etc/recoverd
