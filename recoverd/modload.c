@@ -57,6 +57,11 @@ int modload(const char *name, struct replug_error *err)
 	if (r == -ENOENT)
 		snprintf(err->text, sizeof(err->text), "module %s is not installed for kernel %s",
 			 name, uts.release);
+	else if (r == -EPERM || r == -EKEYREJECTED || r == -ENOKEY)
+		snprintf(err->text, sizeof(err->text),
+			 "module %s can't be loaded: %s; if this kernel loads only signed modules, "
+			 "it has to be signed",
+			 name, strerror(-r));
 	else
 		snprintf(err->text, sizeof(err->text), "module %s can't be loaded: %s", name,
 			 strerror(-r));

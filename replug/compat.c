@@ -43,10 +43,16 @@ static int check_kind(const struct compat *c, struct replug_error *err)
 		return replug_fail(err, REPLUG_FAULT_REFUSED, -EOPNOTSUPP,
 				   "%s is the module %s, not %s", c->path,
 				   replug_image_name(c->new_image), name);
-	if (modules_need_signature(c->modules) && !replug_image_signed(c->new_image))
+	if (modules_need_signature(c->modules) && !replug_image_signed(c->new_image)) {
+		if (replug_image_armed(c->new_image))
+			return replug_fail(err, REPLUG_FAULT_REFUSED, -EOPNOTSUPP,
+					   "%s cannot be armed: this kernel loads only signed "
+					   "modules; recovctl(8) tells how to sign the armed image",
+					   name);
 		return replug_fail(err, REPLUG_FAULT_REFUSED, -EOPNOTSUPP,
 				   "%s is not signed, and this kernel loads only signed modules",
 				   c->path);
+	}
 	/* The loaded module's is the running kernel's: it was loaded. */
 	if (!str_eq(magic, running))
 		return replug_fail(err, REPLUG_FAULT_REFUSED, -EOPNOTSUPP,

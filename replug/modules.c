@@ -269,12 +269,26 @@ bool module_is_image(const struct modules *modules, const char *name,
 	return same != 0;
 }
 
+/* "[none] integrity confidentiality" */
+static bool is_locked_down(const struct modules *modules)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_fclose_ FILE *file = NULL;
+	char line[64] = "";
+
+	if (asprintf(&path, "%s/kernel/security/lockdown", modules->host->sysfs) < 0)
+		return false;
+	file = fopen(path, "re");
+	return file && fgets(line, sizeof(line), file) && !strstr(line, "[none]");
+}
+
 bool modules_need_signature(const struct modules *modules)
 {
 	char text[8];
 
-	return !read_string(modules, "module", "parameters/sig_enforce", text, sizeof(text)) &&
-	       str_eq(text, "Y");
+	return is_locked_down(modules) ||
+	       (!read_string(modules, "module", "parameters/sig_enforce", text, sizeof(text)) &&
+		str_eq(text, "Y"));
 }
 
 int module_path_installed(const struct modules *modules, const char *name, char **ret_path)

@@ -207,6 +207,21 @@ static int open_new(const struct modules *modules, const struct closure *closure
 	return replug_image_open(path, ret_image, err);
 }
 
+/* What is taken out has to be loaded again, and may be older than the demand for signatures. */
+static int check_signatures(const struct modules *modules, const struct closure *closure,
+			    const struct replug_image *new_image, struct replug_error *err)
+{
+	if (!modules_need_signature(modules))
+		return 0;
+	for (size_t i = new_image ? 1 : 0; i < closure->n; i++)
+		if (!replug_image_signed(closure->modules[i].image))
+			return replug_fail(err, REPLUG_FAULT_REFUSED, -EOPNOTSUPP,
+					   "%s is not signed, and this kernel loads only signed "
+					   "modules: it would not come back",
+					   replug_image_name(closure->modules[i].image));
+	return 0;
+}
+
 static int plan_new(const struct replug_host *host, const char *driver, const struct target *target,
 		    struct replug_plan **ret_plan, struct replug_error *err)
 {
@@ -236,6 +251,8 @@ static int plan_new(const struct replug_host *host, const char *driver, const st
 		r = open_new(&modules, &closure, name, target, &new_image, err);
 	if (!r && new_image)
 		r = compat_check(&modules, &closure, new_image, err);
+	if (!r)
+		r = check_signatures(&modules, &closure, new_image, err);
 	if (r)
 		return r;
 

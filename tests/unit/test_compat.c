@@ -215,6 +215,31 @@ static void test_unsigned_image_is_refused_where_signatures_are_enforced(void **
 	assert_accepted(m, &b);
 }
 
+static void test_unsigned_image_is_refused_by_a_kernel_that_is_locked_down(void **state)
+{
+	static const char integrity[] = "none [integrity] confidentiality\n";
+	struct elf_builder b;
+	char path[256];
+	struct machine *m = machine_with_eth(state, path);
+	const char *lockdown = machine_path(m, "sys/kernel/security/lockdown");
+
+	machine_write(lockdown, integrity, strlen(integrity));
+	elf_builder_module(&b, "eth", "");
+	assert_image_refused(m, &b, "%s is not signed, and this kernel loads only signed modules",
+			     path);
+}
+
+static void test_loaded_image_that_would_not_come_back_stays(void **state)
+{
+	char path[256];
+	struct machine *m = machine_with_eth(state, path);
+
+	machine_text(m, "module", "parameters/sig_enforce", "Y\n");
+	assert_path_refused(m, NULL, REPLUG_FAULT_REFUSED,
+			    "eth is not signed, and this kernel loads only signed modules: it "
+			    "would not come back");
+}
+
 static void test_image_with_a_missing_dependency_is_refused(void **state)
 {
 	struct elf_builder b;
@@ -401,6 +426,8 @@ int main(void)
 		MACHINE_TEST(test_image_of_another_module_is_refused),
 		MACHINE_TEST(test_image_of_another_kernel_is_refused),
 		MACHINE_TEST(test_unsigned_image_is_refused_where_signatures_are_enforced),
+		MACHINE_TEST(test_unsigned_image_is_refused_by_a_kernel_that_is_locked_down),
+		MACHINE_TEST(test_loaded_image_that_would_not_come_back_stays),
 		MACHINE_TEST(test_image_with_a_missing_dependency_is_refused),
 		MACHINE_TEST(test_image_with_an_unknown_symbol_is_refused),
 		MACHINE_TEST(test_image_with_another_version_of_a_symbol_is_refused),
