@@ -8,6 +8,7 @@
 #include <linux/wait.h>
 
 #include "shadow.h"
+#include "tap.h"
 
 static struct recov_hook *armed_hooks;
 static unsigned int n_armed_hooks;
@@ -20,8 +21,9 @@ static void notrace hook_callback(unsigned long ip, unsigned long parent_ip, str
 	struct pt_regs *regs = ftrace_get_regs(fregs);
 	unsigned int i;
 
-	/* The shadow's own calls reach the original. */
-	if (!regs || within_module(parent_ip, THIS_MODULE))
+	/* The shadow's own calls reach the original. What an armed driver jumps to as its last act
+	 * returns to the tap, but is the driver's. */
+	if (!regs || (within_module(parent_ip, THIS_MODULE) && !tap_is_return(parent_ip)))
 		return;
 	for (i = 0; i < n_armed_hooks; i++) {
 		struct recov_hook *hook = &armed_hooks[i];

@@ -86,13 +86,18 @@ extern unsigned long recov_tap_cookie;
 /* What no other word on a stack is but by chance. */
 static inline unsigned long tap_magic(const struct tap_record *record)
 {
-	return recov_tap_cookie ^ (unsigned long)record;
+	return (unsigned long)&record->tap;
 }
 
 /* tap_entry.S; the first two are reached by jumps from an image's thunks only. */
 void recov_tap_enter(void);
 void recov_tap_enter_stack(void);
 extern const char recov_tap_ret[], recov_tap_ret_stack[]; /* where the driver returns to */
+static inline bool tap_is_return(unsigned long address)
+{
+	return address == (unsigned long)recov_tap_ret ||
+	       address == (unsigned long)recov_tap_ret_stack;
+}
 extern const char recov_tap_land[]; /* rsp is a record: ends its call with tap_landed()'s answer */
 void __noreturn recov_tap_jump(struct tap_record *record); /* there, from anywhere in its call */
 void recov_tap_end(void); /* there, if a function returns to this instead of into the driver */

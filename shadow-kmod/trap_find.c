@@ -10,12 +10,6 @@
 
 #define FRAMES_MAX 256
 
-static bool is_return(unsigned long address)
-{
-	return address == (unsigned long)recov_tap_ret ||
-	       address == (unsigned long)recov_tap_ret_stack;
-}
-
 static unsigned long word_at(unsigned long address)
 {
 	unsigned long word;
@@ -68,7 +62,7 @@ static enum walk unwind_to_record(struct pt_regs *regs, struct fault *fault,
 		/* Where the kernel was interrupted another context begins. */
 		if (unwind_get_entry_regs(&state, NULL))
 			break;
-		if (is_return(state.ip)) {
+		if (tap_is_return(state.ip)) {
 			*ret_record = record_above(state.sp - sizeof(long), fault->context);
 			return *ret_record ? WALK_FOUND : WALK_NONE;
 		}
@@ -93,7 +87,7 @@ static struct tap_record *scan_for_record(unsigned long sp, const struct stack_i
 	for (; word < (unsigned long)stack->end; word += sizeof(long)) {
 		struct tap_record *record;
 
-		record = is_return(word_at(word)) ? record_above(word, context) : NULL;
+		record = tap_is_return(word_at(word)) ? record_above(word, context) : NULL;
 		if (record)
 			return record;
 	}
@@ -124,7 +118,7 @@ unsigned long *trap_find_return(struct pt_regs *regs, const struct tap_image *im
 	for (i = 0; i < FRAMES_MAX && !unwind_done(&state); i++) {
 		unsigned long *slot = (unsigned long *)state.sp - 1;
 
-		if (unwind_get_entry_regs(&state, NULL) || is_return(state.ip))
+		if (unwind_get_entry_regs(&state, NULL) || tap_is_return(state.ip))
 			break;
 		/* Something else lies there where a tracer waits for the return. */
 		if (tap_is_in(image, state.ip))
