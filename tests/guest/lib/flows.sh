@@ -31,6 +31,12 @@ flows_alive() {
 	[[ ! -e $RESULTS/flow-status ]]
 }
 
+# flows_caught_up: no connection waits with a packet that was lost. One that is lost again and again,
+# before each of its longer and longer waits is over, ends at last.
+flows_caught_up() {
+	! { ss -tin && ip netns exec peer ss -tin; } | grep -q 'backoff:'
+}
+
 # flows_stop: end them; returns what the tool does, with its table in $RESULTS/flows.
 flows_stop() {
 	touch "$RESULTS/flow-stop"
