@@ -7,7 +7,6 @@
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
-#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
@@ -15,8 +14,6 @@
 #include "tap.h"
 #include "tap_compat.h"
 #include "trap.h"
-
-unsigned long recov_tap_cookie __ro_after_init;
 
 static LIST_HEAD(images);
 static DEFINE_MUTEX(images_mutex);
@@ -238,7 +235,6 @@ static struct notifier_block module_block = {.notifier_call = on_module};
 
 int __init tap_init(void)
 {
-	get_random_bytes(&recov_tap_cookie, sizeof(recov_tap_cookie));
 	return register_module_notifier(&module_block);
 }
 

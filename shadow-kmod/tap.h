@@ -81,9 +81,8 @@ static inline bool tap_is_in(const struct tap_image *image, unsigned long addres
 	return address - image->text < image->text_size;
 }
 
-extern unsigned long recov_tap_cookie;
-
-/* What no other word on a stack is but by chance. */
+/* Where the next word is: above the return address of the driver's function no other word says that
+ * of itself, nor does a copy of a record. */
 static inline unsigned long tap_magic(const struct tap_record *record)
 {
 	return (unsigned long)&record->tap;

@@ -45,9 +45,8 @@
 	movl	PER_CPU_VAR(TAP_PREEMPT_COUNT), %eax
 	pushq	%rax
 	pushq	%r11
-	leaq	-8(%rsp), %rax
-	xorq	recov_tap_cookie(%rip), %rax
-	pushq	%rax
+	/* tap_magic() */
+	pushq	%rsp
 .endm
 
 /* What is left of a record below the stack is no call. */
