@@ -59,13 +59,14 @@ struct tap_watch {
 struct tap_record {
 	unsigned long magic; /* tap_magic() while the call goes on */
 	struct recov_tap *tap;
-	u32 preempt_count;	/* as in memory: with PREEMPT_NEED_RESCHED */
-	struct tap_watch watch; /* cleared with it */
-	int pagefault_disabled; /* of the task, */
-	int beside_pagefault;	/* with what is beside it there */
+	u32 preempt_count;	  /* as in memory: with PREEMPT_NEED_RESCHED, */
+	u32 beside_preempt_count; /* and what is beside it there */
+	int pagefault_disabled;	  /* of the task, */
+	int beside_pagefault;	  /* with what is beside it there */
 	int rcu_nesting;
 	int beside_rcu;
-	unsigned long flags; /* of the CPU */
+	u32 flags;		/* of the CPU, */
+	struct tap_watch watch; /* in the half that is always zero there */
 	unsigned long arg0;
 	unsigned long r15, r14, r13, r12, rbx, rbp;
 	unsigned long caller; /* return address */
@@ -81,11 +82,12 @@ static inline bool tap_is_in(const struct tap_image *image, unsigned long addres
 	return address - image->text < image->text_size;
 }
 
-/* Where the next word is: above the return address of the driver's function no other word says that
- * of itself, nor does a copy of a record. */
+/* How far the word is from what it points to: no other word on a stack is so, nor a copy of it. */
+#define TAP_MAGIC 0x5ec07a91
+
 static inline unsigned long tap_magic(const struct tap_record *record)
 {
-	return (unsigned long)&record->tap;
+	return (unsigned long)record + TAP_MAGIC;
 }
 
 /* tap_entry.S; the first two are reached by jumps from an image's thunks only. */

@@ -42,11 +42,10 @@
 	movq	PER_CPU_VAR(TAP_CURRENT), %rax
 	pushq	TASK_RCU_NESTING(%rax)
 	pushq	TASK_PAGEFAULT_DISABLED(%rax)
-	movl	PER_CPU_VAR(TAP_PREEMPT_COUNT), %eax
-	pushq	%rax
+	pushq	PER_CPU_VAR(TAP_PREEMPT_COUNT)
 	pushq	%r11
-	/* tap_magic() */
-	pushq	%rsp
+	leaq	TAP_MAGIC-8(%rsp), %rax
+	pushq	%rax
 .endm
 
 /* What is left of a record below the stack is no call. */

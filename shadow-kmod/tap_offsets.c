@@ -17,6 +17,7 @@ int main(void)
 	DEFINE(RECORD_CALLER, offsetof(struct tap_record, caller));
 	DEFINE(RECORD_SIZE,
 	       sizeof(struct tap_record)); /* to where the stack is when the call has ended */
+	DEFINE(TAP_MAGIC, TAP_MAGIC);
 	DEFINE(TASK_RCU_NESTING, offsetof(struct task_struct, rcu_read_lock_nesting));
 	DEFINE(TASK_PAGEFAULT_DISABLED, offsetof(struct task_struct, pagefault_disabled));
 	return 0;
