@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The demonstration: e1000 is swapped three times below a TCP transfer, then the plain way once.
+# The demonstration: below a TCP transfer e1000 is swapped three times and fails once; then it is
+# reloaded the plain way.
 # vm: --timeout 300 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-netdev hubport,id=a,hubid=0 -device e1000,netdev=a"
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device virtio-net-pci,netdev=b"
@@ -30,6 +31,11 @@ verdict() {
 	fi
 }
 
+# shellcheck disable=SC2317	# called by eventually
+is_recovered() {
+	recovctl events --json | grep -q '"event":"driver.recovered".*"cause":"fault"'
+}
+
 # shellcheck disable=SC2317	# called by verdict
 same() {
 	diff -U 0 <(grep -E "$1" "$RESULTS/before") <(grep -E "$1" "$RESULTS/after")
@@ -47,6 +53,9 @@ ethtool -g "$DEV" | awk '/^Current/ { on = 1 } on && /^[RT]X:/' | xargs echo "ri
 ./netstate "$DEV" >"$RESULTS/before"
 
 title "recoverd, and a TCP transfer in both directions that checks every byte"
+mkdir -p /etc/recoverd/policies.d
+printf '%s\n' '[Match]' 'Driver=e1000' '[Recover]' 'Steps=restart' \
+	>/etc/recoverd/policies.d/10-e1000.policy
 run recoverd --background --events "$EVENTS"
 run recovctl devices
 flows_start --flows tcp-up,tcp-down
@@ -56,6 +65,8 @@ title "Three swaps; the lines with > are recoverd's events as they come"
 mkfifo "$RESULTS/follow"
 jq --unbuffered -r 'select(.event != "swap.phase" or .duration_ns)
 	| "> \(.ts[11:23]) \(.event)" + (if .phase then " \(.phase)" else "" end)
+	+ (if .event == "driver.fault" then " \(.cause) at \(.site), \(.context)" else "" end)
+	+ (if .step then " \(.step)" else "" end)
 	+ (if .outcome then " \(.outcome)" else "" end)
 	+ (if .duration_ns then " \(.duration_ns / 1e6 | round) ms" else "" end)' <"$RESULTS/follow" &
 recovctl events --follow --json >"$RESULTS/follow" &
@@ -71,11 +82,22 @@ for _ in 1 2 3; do
 	fi
 	sleep 1
 done
+
+title "e1000's interrupt handler is given a NULL pointer: elsewhere a panic"
+run recovctl arm e1000 >"$RESULTS/swap" || cat "$RESULTS/swap"
+sleep 0.3
+tail -n 1 "$RESULTS/swap"
+insmod "$DRIVERS/planter.ko"
+echo "e1000:e1000_intr 2" >/sys/module/planter/parameters/fault
+recovered=1
+eventually 30 is_recovered || recovered=0
+sleep 1
 kill -INT "$follower"
 wait "$follower" || true
 
 title "What is left of it all"
 verdict "e1000 was taken out and put back in three times" test "$swapped" = 3
+verdict "it came back after its fault by itself" test "$recovered" = 1
 verdict "the transfer is still going on" flows_alive
 status=0
 flows_stop || status=$?

@@ -53,7 +53,7 @@ drvinfo_fails() {
 
 # null_read_told FUNCTION: the last fault.
 null_read_told() {
-	events_of driver.fault . | tail -n 1 | jq -e --arg site "$1" '.cause == "page-fault" and
+	events_of driver.fault . | jq -es --arg site "$1" 'last | .cause == "page-fault" and
 		.address == "0x0" and .first and .context == "task" and .comm == "ethtool" and
 		(.site | startswith($site + "+")) and (.entry | startswith($site + "+0x0/"))'
 }
