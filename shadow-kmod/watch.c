@@ -18,7 +18,7 @@
 #include "trap.h"
 
 #define PERIOD_MS  100
-#define SILENCE_MS 350 /* after that a CPU is sent NMIs */
+#define SILENCE_MS 250 /* after that a CPU is sent NMIs */
 #define NMI_NAME   "recov_shadow"
 #define IRET_WORDS 5
 
