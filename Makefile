@@ -68,7 +68,7 @@ UNIT_TESTS := $(patsubst $(B)/obj/%.o,$(B)/%,$(UNIT_MAIN))
 # Archives: a program takes from them what it uses.
 PARTS := $(if $(RECOVERD_PARTS),$(B)/obj/recoverd.a) $(if $(REPLUG),$(B)/libreplug.a)
 
-.PHONY: all module module-install kmod unit fuzz demo test soak bench check install install-built uninstall clean distclean help print-flags
+.PHONY: all module module-install kmod unit fuzz demo test soak bench fault-table check install install-built uninstall clean distclean help print-flags
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -84,6 +84,7 @@ help:
 	@echo 'make test       set up everything and run all tests; TESTS="NAME..." picks some'
 	@echo 'make soak       the long tests'
 	@echo 'make bench      the measurements'
+	@echo 'make fault-table  what becomes of each fault in each context'
 	@echo 'make check      sparse, clang-tidy, shellcheck, clang-format'
 	@echo 'make install    into DESTDIR, below prefix ($(prefix)); uninstall'
 	@echo 'make clean      remove what was built; distclean: the downloaded kernels as well'
@@ -232,12 +233,12 @@ demo:
 	scripts/kmod 6.1
 	tests/vm/run --kernel 6.1 tests/demo.sh
 
-soak bench:
+soak bench fault-table:
 	scripts/setup build kernel vm
 	scripts/kernels
 	+$(MAKE) -j$(jobs) all
 	scripts/kmod
-	tests/$@
+	tests/$(subst -,_,$@)
 
 check:
 	scripts/setup build kernel check

@@ -9,14 +9,19 @@ card() {
 	ls "/sys/bus/platform/devices/faulty_net.$1/net"
 }
 
-# faulty_pair: both cards up, one of them in the namespace `peer`; sets DEV. Their driver is where
-# modprobe finds it, and what they are plugged in stays when it goes.
-faulty_pair() {
+# faulty_load: the driver of both cards, which is where modprobe finds it; what they are plugged in
+# stays when it goes.
+faulty_load() {
 	mkdir -p "/lib/modules/$(uname -r)/updates"
 	cp "$DRIVERS"/faulty_{bus,net}.ko "/lib/modules/$(uname -r)/updates"
 	depmod -a
 	modprobe faulty_bus stay=1
 	modprobe faulty_net
+}
+
+# faulty_pair: both cards up, one of them in the namespace `peer`; sets DEV.
+faulty_pair() {
+	faulty_load
 	DEV=$(card 0)
 	net_pair "$DEV" "$(card 1)"
 }
