@@ -18,6 +18,22 @@
 #ifndef __ASSEMBLY__
 
 #include <linux/module.h>
+#include <linux/percpu.h>
+#include <asm/processor.h>
+
+#include "shadow.h"
+
+/* Where each CPU has the address of the last word of its stack for interrupts. Until 6.2
+ * (d7b6d709a76a, "x86/percpu: Move irq_stack variables next to current_task") not exported. NULL: it
+ * has not been found. May sleep. */
+static inline void *__percpu *tap_irq_stack(void)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	return (void *__percpu *)ksym_lookup("hardirq_stack_ptr");
+#else
+	return &pcpu_hot.hardirq_stack_ptr;
+#endif
+}
 
 /* Since 6.4 (ac3b43283923, "module: replace module_layout with module_memory"). */
 static inline void tap_module_text(const struct module *module, unsigned long *ret_text,

@@ -63,8 +63,12 @@ static int on_die(struct notifier_block *block, unsigned long event, void *data)
 	struct fault fault = {
 		.cause = cause_of(args->trapnr), .trap = args->trapnr, .error = args->err};
 
-	if ((event != DIE_GPF && event != DIE_TRAP) || args->trapnr == X86_TRAP_DF)
+	if (event != DIE_GPF && event != DIE_TRAP)
 		return NOTIFY_DONE;
+	if (args->trapnr == X86_TRAP_DF) {
+		trap_double(args->regs, args->err);
+		return NOTIFY_DONE;
+	}
 	/* That one is told before the kernel looks whether it has a fixup. */
 	if (event == DIE_TRAP && find_fixup(args->regs->ip))
 		return NOTIFY_DONE;
@@ -220,12 +224,18 @@ int __init recov_trap_init(void)
 {
 	unsigned long ips[ARRAY_SIZE(catches)];
 	unsigned int i;
+	int err;
 
 	find_fixup = (void *)ksym_lookup("search_exception_tables");
 	if (!find_fixup) {
 		pr_err("recov_shadow: this kernel has no search_exception_tables\n");
 		return -ENOENT;
 	}
+	err = trap_find_init();
+	if (!err)
+		err = trap_double_init();
+	if (err)
+		return err;
 	for (i = 0; i < ARRAY_SIZE(catches); i++) {
 		struct catch *catch = &catches[i];
 

@@ -30,9 +30,16 @@ void trap_redirect(struct pt_regs *regs, const struct tap_record *record);
 /* trap_find.c: the record of the call in which the registers are, or NULL; the way there in
  * fault->stack. Any context; never faults. */
 struct tap_record *trap_find(struct pt_regs *regs, struct fault *fault);
+/* The same where the registers may not tell which stack they belong to. Not on one of those. */
+struct tap_record *trap_find_lost(struct pt_regs *regs, struct fault *fault);
+int trap_find_init(void);
 /* Where on the stack the innermost return address into the driver lies, or NULL. Any context; never
  * faults. */
 unsigned long *trap_find_return(struct pt_regs *regs, const struct tap_image *image);
+
+/* trap_double.c: a double fault, as its die notifier gets it. Returns if it is none of a driver's. */
+int trap_double_init(void);
+void trap_double(struct pt_regs *regs, unsigned long error);
 
 /* watch.c: notices calls that do not end. May sleep. */
 int watch_start(void);

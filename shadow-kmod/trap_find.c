@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Finds the call into an armed driver in which a CPU is. */
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/sched/task_stack.h>
 #include <linux/uaccess.h>
 #include <asm/stacktrace.h>
 #include <asm/unwind.h>
 
+#include "tap_compat.h"
 #include "trap.h"
 
 #define FRAMES_MAX 256
+
+static void *__percpu *irq_stack; /* the address of its last word */
 
 static unsigned long word_at(unsigned long address)
 {
@@ -137,4 +142,41 @@ asmlinkage struct tap_record *tap_record_at(unsigned long sp)
 
 	unwind_start(&state, current, NULL, NULL);
 	return scan_for_record(sp, &state.stack_info, preempt_count());
+}
+
+/* Of records that are no more, nothing is left to be found: the lowest one is the innermost call. */
+static struct tap_record *lowest_record(unsigned long begin, unsigned long end)
+{
+	for (; begin + sizeof(struct tap_record) <= end; begin += sizeof(long)) {
+		struct tap_record *record = (void *)begin;
+
+		if (word_at(begin) == tap_magic(record))
+			return record;
+	}
+	return NULL;
+}
+
+struct tap_record *trap_find_lost(struct pt_regs *regs, struct fault *fault)
+{
+	unsigned long begin = (unsigned long)task_stack_page(current);
+	struct tap_record *record = NULL;
+	struct stack_info stack;
+	unsigned long end;
+
+	if (unwind_to_record(regs, fault, &stack, &record) == WALK_FOUND)
+		return record;
+	end = ALIGN((unsigned long)*raw_cpu_ptr(irq_stack), PAGE_SIZE);
+	record = lowest_record(end - IRQ_STACK_SIZE, end);
+	if (!record)
+		record = lowest_record(begin, begin + THREAD_SIZE);
+	return record && is_of_context(record, fault->context) ? record : NULL;
+}
+
+int __init trap_find_init(void)
+{
+	irq_stack = tap_irq_stack();
+	if (irq_stack)
+		return 0;
+	pr_err("recov_shadow: this kernel has no hardirq_stack_ptr\n");
+	return -ENOENT;
 }

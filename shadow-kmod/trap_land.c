@@ -3,6 +3,7 @@
 #include <linux/blkdev.h>
 #include <linux/bottom_half.h>
 #include <linux/irqflags.h>
+#include <linux/magic.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -57,6 +58,9 @@ asmlinkage long tap_landed(struct tap_record *record)
 	struct recov_tap *tap = record->tap;
 
 	record->magic = 0;
+	/* The scheduler looks for it: the driver may have used all of the stack, which is the task's
+	 * also where an interrupt has come out of user space. */
+	*end_of_stack(current) = STACK_END_MAGIC;
 	current->pagefault_disabled = record->pagefault_disabled;
 	if (in_task()) {
 		forget_stack(record);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Faults of each kind in each context end one call into an armed driver: it is recovered each time,
-# and the connections through it live. With the argument `all` each kind in each context.
+# and the connections through it live. The arguments are the kinds to try in each context, or `all`.
 # vm: --timeout 600 --mem 1024 --file tests/guest/lib --file tests/netstate
 # What the kernel says before it gives up on a list.
 # vm: --allow "list_del corruption"
@@ -9,17 +9,17 @@
 . lib/faulty.sh
 
 CONTEXTS=(process xmit work kthread timer hrtimer tasklet napi hardirq)
-# Those that leave a stack to be unwound.
 FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-pointer bug divide
-	canary smashed-return bad-memcpy bad-list bad-kfree bad-lock under-spinlock irqs-off bh-off
-	rcu loop loop-irqs-off)
+	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-kfree bad-lock
+	under-spinlock irqs-off bh-off rcu loop loop-irqs-off)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
 	[hardirq]=hardirq)
 declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protection
 	[bug]=invalid-opcode [divide]=divide-error [canary]=stack-protector
-	[bad-list]=invalid-opcode [loop]=hang [loop-irqs-off]=hang)
+	[bad-list]=invalid-opcode [overflow]=double-fault [lost-stack]=double-fault [loop]=hang
+	[loop-irqs-off]=hang)
 
 newest_fault() {
 	recovctl events --json | jq -cM --argjson seq "$SEQ" \
@@ -57,6 +57,16 @@ can_be() {
 	[[ $1 != bh-off || ! $2 =~ ^(hrtimer|hardirq)$ ]]
 }
 
+ASKED=" $* "
+# wanted FAULT NUMBER: unless some were asked for, the first kind everywhere, the others somewhere.
+wanted() {
+	if [[ $ASKED == "  " ]]; then
+		[[ $1 == null-read || $(($2 % ${#CONTEXTS[@]})) == 0 ]]
+	else
+		[[ $ASKED == *" all "* || $ASKED == *" $1 "* ]]
+	fi
+}
+
 faulty_pair
 check "recoverd starts" start_recoverd
 check "the driver is armed" recovctl arm faulty_net --json
@@ -66,8 +76,7 @@ for context in "${CONTEXTS[@]}"; do
 	for fault in "${FAULTS[@]}"; do
 		i=$((i + 1))
 		can_be "$fault" "$context" || continue
-		# The first kind everywhere, the others somewhere.
-		[[ ${1:-} == all || $fault == null-read || $((i % ${#CONTEXTS[@]})) == 0 ]] || continue
+		wanted "$fault" "$i" || continue
 		check "$fault in $context" survives "$fault" "$context"
 	done
 done

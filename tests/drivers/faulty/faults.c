@@ -10,6 +10,7 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/objtool.h>
 #include <linux/processor.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -157,6 +158,13 @@ static noinline void faulty_overflow(void)
 	WRITE_ONCE(faulty_sink, faulty_sink + 1);
 }
 
+/* For objtool cannot follow it either. */
+static noinline void faulty_lost_stack(void)
+{
+	asm volatile("mov %0, %%rsp\n\tpush %%rax" : : "r"(WILD) : "memory");
+}
+STACK_FRAME_NON_STANDARD(faulty_lost_stack);
+
 /* ---- Bad arguments: it is a function of the kernel that fails ---- */
 
 static noinline void faulty_bad_memcpy(void)
@@ -297,6 +305,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("canary", faulty_canary, 0),
 	FAULT("smashed-return", faulty_smashed_return, 0),
 	FAULT("overflow", faulty_overflow, 0),
+	FAULT("lost-stack", faulty_lost_stack, 0),
 	FAULT("bad-memcpy", faulty_bad_memcpy, 0),
 	FAULT("bad-list", faulty_bad_list, 0),
 	FAULT("bad-kfree", faulty_bad_kfree, 0),

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Double faults: the CPU found no room on the stack to tell of another exception, because the stack
+ * is used up or its address is lost.
+ *
+ * The kernel asks the die notifiers, but goes on to panic whatever they say. So the way out is not
+ * back, but from here to where the call of the driver ends.
+ */
+#include <linux/entry-common.h>
+#include <linux/preempt.h>
+#include <linux/ptrace.h>
+#include <asm/special_insns.h>
+#include <asm/trapnr.h>
+
+#include "shadow.h"
+#include "trap.h"
+
+static void (*leave_nmi)(struct pt_regs *regs, irqentry_state_t state);
+
+/* Runs on the exception's own stack, as an NMI, with interrupts off. What the notifiers' caller has
+ * locked for them is a read side of RCU, which ends with those of the driver. */
+void trap_double(struct pt_regs *regs, unsigned long error)
+{
+	struct fault fault = {.cause = RECOV_FAULT_DOUBLE,
+			      .trap = X86_TRAP_DF,
+			      .error = error,
+			      .address = read_cr2(),
+			      .context = preempt_count() - NMI_OFFSET - HARDIRQ_OFFSET};
+	struct tap_record *record;
+
+	if (user_mode(regs))
+		return;
+	record = trap_find_lost(regs, &fault);
+	if (!record)
+		return;
+	fault_note(record, regs, &fault);
+	leave_nmi(regs, (irqentry_state_t){});
+	recov_tap_jump(record);
+}
+
+int __init trap_double_init(void)
+{
+	leave_nmi = (void *)ksym_lookup("irqentry_nmi_exit");
+	if (leave_nmi)
+		return 0;
+	pr_err("recov_shadow: this kernel has no irqentry_nmi_exit\n");
+	return -ENOENT;
+}
