@@ -161,10 +161,11 @@ enum recov_fault_cause {
 	RECOV_FAULT_PROTECTION, /* general protection */
 	RECOV_FAULT_OPCODE,	/* invalid instruction, BUG() */
 	RECOV_FAULT_DIVIDE,
-	RECOV_FAULT_STACK,  /* stack protector */
-	RECOV_FAULT_DOUBLE, /* double fault: the stack is used up, or lost */
-	RECOV_FAULT_OTHER,  /* another exception; trap tells which */
-	RECOV_FAULT_HANG,   /* a call that did not return */
+	RECOV_FAULT_STACK,    /* stack protector */
+	RECOV_FAULT_DOUBLE,   /* double fault: the stack is used up, or lost */
+	RECOV_FAULT_OTHER,    /* another exception; trap tells which */
+	RECOV_FAULT_DEADLOCK, /* it asked for a lock that its CPU or task holds; address */
+	RECOV_FAULT_HANG,     /* a call that did not return */
 };
 
 /* In what context the call was. */

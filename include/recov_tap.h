@@ -16,6 +16,12 @@
  * larger: words too many do no harm. Direct calls within the driver are left as they are.
  * recov_tap_enter and recov_tap_enter_stack are exports of the shadow module: an armed image depends
  * on it.
+ *
+ * The functions of RECOV_TWINS, where the image imports them, have another name in it, and in its
+ * table of versions, with RECOV_TWIN_PREFIX before their own: exports of the shadow module, too, which
+ * do the same and keep in mind which locks the driver holds. So a call that would wait for a lock
+ * that its CPU or task holds already ends before it does, and one that is cut short lets go of those
+ * that it has taken. Locks that are not in the list, as semaphores, are none of that.
  */
 #ifndef RECOV_TAP_H
 #define RECOV_TAP_H
@@ -26,6 +32,48 @@
 #define RECOV_THUNKS_SECTION ".text.recov"
 #define RECOV_TAPS_SYMBOL    "recov_taps"
 #define RECOV_TAP_STACK_MAX  32 /* words of arguments on the stack */
+
+#define RECOV_TWIN_PREFIX "recov_twin_"
+/* Whole families: what is taken by one of them is given back by another. */
+#define RECOV_TWINS(X)                                                                             \
+	X(_raw_spin_lock)                                                                          \
+	X(_raw_spin_lock_bh)                                                                       \
+	X(_raw_spin_lock_irq)                                                                      \
+	X(_raw_spin_lock_irqsave)                                                                  \
+	X(_raw_spin_trylock)                                                                       \
+	X(_raw_spin_trylock_bh)                                                                    \
+	X(_raw_spin_unlock)                                                                        \
+	X(_raw_spin_unlock_bh)                                                                     \
+	X(_raw_spin_unlock_irq)                                                                    \
+	X(_raw_spin_unlock_irqrestore)                                                             \
+	X(_raw_read_lock)                                                                          \
+	X(_raw_read_lock_bh)                                                                       \
+	X(_raw_read_lock_irq)                                                                      \
+	X(_raw_read_lock_irqsave)                                                                  \
+	X(_raw_read_trylock)                                                                       \
+	X(_raw_read_unlock)                                                                        \
+	X(_raw_read_unlock_bh)                                                                     \
+	X(_raw_read_unlock_irq)                                                                    \
+	X(_raw_read_unlock_irqrestore)                                                             \
+	X(_raw_write_lock)                                                                         \
+	X(_raw_write_lock_bh)                                                                      \
+	X(_raw_write_lock_irq)                                                                     \
+	X(_raw_write_lock_irqsave)                                                                 \
+	X(_raw_write_trylock)                                                                      \
+	X(_raw_write_unlock)                                                                       \
+	X(_raw_write_unlock_bh)                                                                    \
+	X(_raw_write_unlock_irq)                                                                   \
+	X(_raw_write_unlock_irqrestore)                                                            \
+	X(mutex_lock)                                                                              \
+	X(mutex_lock_interruptible)                                                                \
+	X(mutex_lock_killable)                                                                     \
+	X(mutex_lock_io)                                                                           \
+	X(mutex_trylock)                                                                           \
+	X(mutex_unlock)                                                                            \
+	X(rtnl_lock)                                                                               \
+	X(rtnl_lock_killable)                                                                      \
+	X(rtnl_trylock)                                                                            \
+	X(rtnl_unlock)
 
 /* What a function answers in place of a driver that has failed. */
 enum recov_tap_answer {

@@ -33,13 +33,16 @@ static int find_export(const struct replug_host *host, const char *name, uint32_
 int arming_plan(const struct replug_host *host, const char *driver, struct replug_plan **ret_plan,
 		struct replug_error *err)
 {
-	struct replug_arm_options options = {};
+	uint32_t twin_crcs[REPLUG_ARM_TWINS];
+	struct replug_arm_options options = {.twin_crcs = twin_crcs};
 	_cleanup_(btf_freep) struct btf *types = NULL;
 	int r;
 
 	r = find_export(host, "recov_tap_enter", &options.enter_crc, err);
 	if (r >= 0)
 		r = find_export(host, "recov_tap_enter_stack", &options.enter_stack_crc, err);
+	for (size_t i = 0; replug_arm_twins[i] && r >= 0; i++)
+		r = find_export(host, replug_arm_twins[i], &twin_crcs[i], err);
 	if (r < 0)
 		return r;
 	types = btf__load_vmlinux_btf();

@@ -17,6 +17,7 @@ static const char *cause_name(unsigned cause)
 		[RECOV_FAULT_STACK] = "stack-protector",
 		[RECOV_FAULT_DOUBLE] = "double-fault",
 		[RECOV_FAULT_OTHER] = "exception",
+		[RECOV_FAULT_DEADLOCK] = "deadlock",
 		[RECOV_FAULT_HANG] = "hang",
 	};
 
@@ -46,7 +47,7 @@ void report_fault_caught(struct event_log *log, const struct recov_fault *fault)
 	json_object_set_new(fields, "trap", json_integer(fault->trap));
 	json_object_set_new(fields, "site", text_json(fault->site));
 	json_object_set_new(fields, "entry", text_json(fault->entry));
-	if (fault->cause == RECOV_FAULT_PAGE)
+	if (fault->cause == RECOV_FAULT_PAGE || fault->cause == RECOV_FAULT_DEADLOCK)
 		json_object_set_new(fields, "address", address(fault->address));
 	if (fault->cause == RECOV_FAULT_HANG)
 		json_object_set_new(fields, "duration_ns",

@@ -100,8 +100,9 @@ static int check_symbols(const struct arm *arm)
 		    (symbol.bind == STB_LOCAL) != (i < first_global))
 			return arm_refuse(arm, "symbol %zu is damaged or out of order", i);
 		if (str_eq(symbol.name, ARM_ENTER) || str_eq(symbol.name, ARM_ENTER_STACK) ||
-		    str_eq(symbol.name, RECOV_TAPS_SYMBOL))
-			return arm_refuse(arm, "it has a symbol %s", symbol.name);
+		    str_eq(symbol.name, RECOV_TAPS_SYMBOL) ||
+		    str_after(symbol.name, RECOV_TWIN_PREFIX))
+			return arm_refuse(arm, "it has a symbol %.60s", symbol.name);
 	}
 	return 0;
 }

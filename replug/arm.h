@@ -95,6 +95,9 @@ int arm_refs_find(struct arm *arm);
 int arm_refs_check(const struct arm *arm);
 /* arm_types.c: fills in the taps of functions that are taken, or why they are left alone. */
 int arm_types_find(struct arm *arm);
+/* arm_twins.c: the name that an import has instead, and its version; or NULL. */
+const char *arm_twin(const struct replug_arm_options *options, const char *import,
+		     uint32_t *ret_crc);
 /* arm_write.c: the file, malloc'ed. */
 int arm_write(const struct arm *arm, uint8_t **ret_bytes, size_t *ret_size);
 /* arm_check.c: looks at both images with its own eyes. n_left: functions whose address is taken and

@@ -95,6 +95,28 @@ static bool is_turned(const struct elf_section *a, const struct elf_section *b)
 	return true;
 }
 
+/* Entry by entry, with those of imports that have a twin as they have to be. */
+static bool is_turned_table(const struct arm_check *c, const struct elf_section *a,
+			    const struct elf_section *b)
+{
+	for (size_t at = 0; at + ARM_VERSION_SIZE <= a->size; at += ARM_VERSION_SIZE) {
+		uint8_t entry[ARM_VERSION_SIZE];
+		const char *twin;
+		uint32_t crc;
+
+		memcpy(entry, a->data + at, sizeof(entry));
+		twin = arm_twin(c->options, (const char *)entry + sizeof(uint64_t), &crc);
+		if (twin) {
+			memset(entry, 0, sizeof(entry));
+			memcpy(entry, &crc, sizeof(crc));
+			strcpy((char *)entry + sizeof(uint64_t), twin);
+		}
+		if (memcmp(entry, b->data + at, sizeof(entry)))
+			return false;
+	}
+	return a->size % ARM_VERSION_SIZE == 0;
+}
+
 static int check_contents(const struct arm_check *c, size_t i)
 {
 	const struct elf_section *a = &c->old.sections[i], *b = &c->new.sections[i];
@@ -104,6 +126,8 @@ static int check_contents(const struct arm_check *c, size_t i)
 		return 0;
 	if (str_eq(a->name, ARM_BUILD_ID) && same)
 		return is_turned(a, b) ? 0 : arm_check_fail(c, "the build id");
+	if (str_eq(a->name, "__versions") && same)
+		return is_turned_table(c, a, b) ? 0 : arm_check_fail(c, "the versions");
 	if (!same || (a->size && memcmp(a->data, b->data, a->size)))
 		return arm_check_fail(c, "section %.40s has other contents", a->name);
 	return 0;
@@ -183,6 +207,17 @@ static bool is_same_string(const struct arm_check *c, const Elf64_Sym *a, const 
 	return str_after(c->armed->modinfo + b->st_value, c->image->modinfo + a->st_value);
 }
 
+/* The name of an old symbol: that of its twin, if it is an import that has one. */
+static bool is_named(const struct arm_check *c, const Elf64_Sym *a, const Elf64_Sym *b)
+{
+	const char *twin = NULL;
+	uint32_t crc;
+
+	if (a->st_shndx == SHN_UNDEF)
+		twin = arm_twin(c->options, c->old.strings + a->st_name, &crc);
+	return twin ? str_eq(c->new.strings + b->st_name, twin) : a->st_name == b->st_name;
+}
+
 static int check_old_symbol(const struct arm_check *c, size_t i)
 {
 	const Elf64_Sym *a = (const void *)c->old.sections[c->old.symtab].data;
@@ -195,8 +230,8 @@ static int check_old_symbol(const struct arm_check *c, size_t i)
 	if (a->st_shndx < c->old.n_sections &&
 	    str_eq(c->old.sections[a->st_shndx].name, ".modinfo"))
 		same = is_same_string(c, a, b);
-	if (!same || a->st_name != b->st_name || a->st_info != b->st_info ||
-	    a->st_other != b->st_other || a->st_shndx != b->st_shndx)
+	if (!same || !is_named(c, a, b) || a->st_info != b->st_info || a->st_other != b->st_other ||
+	    a->st_shndx != b->st_shndx)
 		return arm_check_fail(c, "symbol %zu (%.60s) has changed", i,
 				      c->old.strings + a->st_name);
 	return 0;
@@ -385,10 +420,14 @@ static int check_imports(const struct arm_check *c)
 {
 	for (size_t i = 0; i < c->image->n_imports; i++) {
 		const struct replug_symbol *a = &c->image->imports[i];
-		const struct replug_symbol *b =
-			replug_symbol_find(c->armed->imports, c->armed->n_imports, a->name);
+		const struct replug_symbol *b;
+		uint32_t crc = a->crc;
+		const char *twin = arm_twin(c->options, a->name, &crc);
 
-		if (!b || a->crc != b->crc || a->has_crc != b->has_crc || a->weak != b->weak)
+		b = replug_symbol_find(c->armed->imports, c->armed->n_imports,
+				       twin ? twin : a->name);
+		if (!b || (a->has_crc && crc != b->crc) || a->has_crc != b->has_crc ||
+		    a->weak != b->weak)
 			return arm_check_fail(c, "the import of %.60s has changed", a->name);
 	}
 	return 0;

@@ -204,14 +204,40 @@ static int turn_build_id(struct out *out)
 	return 0;
 }
 
-static int add_version(struct out_section *versions, const char *name, uint32_t crc)
+static void set_version(uint8_t *entry, const char *name, uint32_t crc)
 {
-	uint8_t entry[ARM_VERSION_SIZE] = {0};
 	uint64_t value = crc;
 
+	memset(entry, 0, ARM_VERSION_SIZE);
 	memcpy(entry, &value, sizeof(value));
 	memcpy(entry + sizeof(value), name, strlen(name));
+}
+
+static int add_version(struct out_section *versions, const char *name, uint32_t crc)
+{
+	uint8_t entry[ARM_VERSION_SIZE];
+
+	set_version(entry, name, crc);
 	return append(versions, entry, sizeof(entry), NULL);
+}
+
+/* Imports that have a twin in place of them get its version. */
+static int turn_versions(const struct out *out, struct out_section *versions)
+{
+	int r = make_own(versions, 0);
+
+	for (size_t at = 0; !r && at + ARM_VERSION_SIZE <= versions->header.sh_size;
+	     at += ARM_VERSION_SIZE) {
+		uint8_t *entry = versions->own + at;
+		const char *twin;
+		uint32_t crc;
+
+		/* That the name ends in there has been seen when the image was parsed. */
+		twin = arm_twin(out->arm->options, (const char *)entry + sizeof(uint64_t), &crc);
+		if (twin)
+			set_version(entry, twin, crc);
+	}
+	return r;
 }
 
 /* A kernel without symbol versions loads, and has, images without any. */
@@ -219,9 +245,9 @@ static int grow_versions(struct out *out)
 {
 	const struct replug_arm_options *options = out->arm->options;
 	struct out_section *versions = old_section(out, "__versions");
-	int r = 0;
+	int r = versions ? turn_versions(out, versions) : 0;
 
-	if (versions && out->arm->plain)
+	if (versions && out->arm->plain && !r)
 		r = add_version(versions, ARM_ENTER, options->enter_crc);
 	if (versions && out->arm->stack && !r)
 		r = add_version(versions, ARM_ENTER_STACK, options->enter_stack_crc);
@@ -304,6 +330,29 @@ static void move_modinfo_symbols(const struct out *out, struct out_section *tabl
 	}
 }
 
+/* Whatever refers to an import that has a twin refers to that. */
+static int rename_imports(const struct out *out, struct out_section *table)
+{
+	const struct arm *arm = out->arm;
+	size_t strings = arm->headers[out->symtab].sh_link;
+
+	for (size_t i = out->first_global; i < arm->view.n_symbols; i++) {
+		Elf64_Sym *symbol = (Elf64_Sym *)(void *)table->own + i + out->shift;
+		struct elf_symbol old;
+		const char *twin;
+		uint32_t crc;
+		int r;
+
+		if (!elf_view_symbol(&arm->view, i, &old) || old.section != SHN_UNDEF)
+			continue;
+		twin = arm_twin(arm->options, old.name, &crc);
+		r = twin ? append_string(&out->sections[strings], twin, "", &symbol->st_name) : 0;
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int write_symbols(struct out *out)
 {
 	const struct arm *arm = out->arm;
@@ -322,6 +371,8 @@ static int write_symbols(struct out *out)
 			   (arm->view.n_symbols - out->first_global) * sizeof(*old), NULL);
 	if (!r)
 		move_modinfo_symbols(out, table);
+	if (!r)
+		r = rename_imports(out, table);
 	if (!r && arm->plain)
 		r = add_symbol(out, table, ARM_ENTER, "", undefined);
 	if (!r && arm->stack)

@@ -11,6 +11,7 @@
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 
+#include "held.h"
 #include "tap.h"
 #include "tap_compat.h"
 #include "trap.h"
@@ -208,6 +209,8 @@ static void image_remove(const struct module *module)
 			found = image;
 	if (found)
 		list_del(&found->list);
+	if (list_empty(&images))
+		held_forget();
 	mutex_unlock(&images_mutex);
 	if (!found)
 		return;

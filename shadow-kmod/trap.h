@@ -41,6 +41,10 @@ unsigned long *trap_find_return(struct pt_regs *regs, const struct tap_image *im
 int trap_double_init(void);
 void trap_double(struct pt_regs *regs, unsigned long error);
 
+/* trap_deadlock.c: the call that the CPU is in ends, for it would wait for a lock that it holds itself.
+ * Returns if it is in none. Any context but NMI. caller: where the driver asked for the lock. */
+void trap_deadlock(unsigned long lock, unsigned long caller);
+
 /* watch.c: notices calls that do not end. May sleep. */
 int watch_start(void);
 void watch_stop(void);

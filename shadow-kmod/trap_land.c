@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <linux/sched/task_stack.h>
 
+#include "held.h"
 #include "trap.h"
 
 #define RCU_NESTING_MAX 64 /* no driver gets that deep */
@@ -66,7 +67,10 @@ asmlinkage long tap_landed(struct tap_record *record)
 		forget_stack(record);
 		__set_current_state(TASK_RUNNING);
 	}
+	held_release_spins(record);
 	leave_rcu(record);
 	leave_sections(record);
+	if (in_task())
+		held_release_mutexes(record);
 	return tap_answer(tap, record->arg0, false);
 }

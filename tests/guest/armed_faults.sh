@@ -11,7 +11,8 @@
 CONTEXTS=(process xmit work kthread timer hrtimer tasklet napi hardirq)
 FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-pointer bug divide
 	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-kfree bad-lock
-	under-spinlock irqs-off bh-off rcu loop loop-irqs-off)
+	under-spinlock under-bus-spinlock under-bus-mutex under-rtnl irqs-off bh-off rcu loop
+	loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
@@ -19,7 +20,8 @@ declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardir
 declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protection
 	[bug]=invalid-opcode [divide]=divide-error [canary]=stack-protector
 	[bad-list]=invalid-opcode [overflow]=double-fault [lost-stack]=double-fault [loop]=hang
-	[loop-irqs-off]=hang)
+	[loop-irqs-off]=hang [spin-deadlock]=deadlock [spin-deadlock-irqsave]=deadlock
+	[mutex-deadlock]=deadlock)
 
 newest_fault() {
 	recovctl events --json | jq -cM --argjson seq "$SEQ" \
@@ -42,8 +44,17 @@ ends() {
 		(.context == $context or $context == "task")' "$RESULTS/fault"
 }
 
+# locks_are_free: those that outlive the driver.
+locks_are_free() {
+	local held
+	held=$(</sys/module/faulty_bus/parameters/held) || return
+	[[ -z ${held// /} ]] || echo "held: $held"
+	[[ -z ${held// /} ]]
+}
+
 survives() {
 	ends "$@" || return
+	locks_are_free || return
 	recovctl recover faulty_net --json >"$RESULTS/swap" || {
 		cat "$RESULTS/swap"
 		return 1
@@ -54,14 +65,26 @@ survives() {
 }
 
 can_be() {
-	[[ $1 != bh-off || ! $2 =~ ^(hrtimer|hardirq)$ ]]
+	case $1 in
+	bh-off) [[ ! $2 =~ ^(hrtimer|hardirq)$ ]] ;;
+	mutex-deadlock | under-bus-mutex) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
+	under-rtnl) [[ $2 =~ ^(work|kthread)$ ]] ;;
+	esac
 }
 
 ASKED=" $* "
-# wanted FAULT NUMBER: unless some were asked for, the first kind everywhere, the others somewhere.
+# somewhere FAULT NUMBER: the context in which that one is tried, each in another if it can be there.
+somewhere() {
+	local i=$2
+	while ! can_be "$1" "${CONTEXTS[i % ${#CONTEXTS[@]}]}"; do i=$((i + 1)); done
+	echo "${CONTEXTS[i % ${#CONTEXTS[@]}]}"
+}
+
+# wanted FAULT NUMBER CONTEXT: unless some were asked for, the first kind everywhere, the others
+# somewhere.
 wanted() {
 	if [[ $ASKED == "  " ]]; then
-		[[ $1 == null-read || $(($2 % ${#CONTEXTS[@]})) == 0 ]]
+		[[ $1 == null-read || $3 == $(somewhere "$1" "$2") ]]
 	else
 		[[ $ASKED == *" all "* || $ASKED == *" $1 "* ]]
 	fi
@@ -71,12 +94,11 @@ faulty_pair
 check "recoverd starts" start_recoverd
 check "the driver is armed" recovctl arm faulty_net --json
 flows_start --rate 50
-i=0
 for context in "${CONTEXTS[@]}"; do
-	for fault in "${FAULTS[@]}"; do
-		i=$((i + 1))
+	for i in "${!FAULTS[@]}"; do
+		fault=${FAULTS[i]}
 		can_be "$fault" "$context" || continue
-		wanted "$fault" "$i" || continue
+		wanted "$fault" "$i" "$context" || continue
 		check "$fault in $context" survives "$fault" "$context"
 	done
 done

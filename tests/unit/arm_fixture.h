@@ -15,6 +15,9 @@
 
 #define CRC	  0x0badcafe
 #define CRC_STACK 0x5afec0de
+#define CRC_TWIN  0x70000000 /* of the first twin */
+
+static const uint32_t twin_crcs[REPLUG_ARM_TWINS] = {CRC_TWIN, [28] = CRC_TWIN + 28};
 
 /* An image in the making. Local symbols have to be added before global ones. */
 struct driver {
@@ -155,6 +158,7 @@ static inline struct replug_image *try_to_arm(const struct replug_image *image,
 	const struct replug_arm_options options = {
 		.enter_crc = CRC,
 		.enter_stack_crc = CRC_STACK,
+		.twin_crcs = twin_crcs,
 		.left_alone = left ? note_left_alone : NULL,
 		.ctx = left,
 	};

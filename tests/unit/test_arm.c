@@ -383,6 +383,48 @@ static uint32_t crc_of(const struct pair *pair, const char *name)
 	return symbol && symbol->has_crc ? symbol->crc : 0;
 }
 
+static void test_locks_lead_to_their_twins(void **state)
+{
+	struct driver d;
+	struct pair pair;
+	uint64_t at;
+
+	driver_begin(&d, "");
+	at = put_in(&d, d.text, "some_open", "i:pp", "\xe8\0\0\0\0\xe8\0\0\0\0", 10);
+	point_at(&d, at);
+	elf_builder_import(&d.b, "mutex_lock", 1);
+	elf_builder_import(&d.b, "mutex_lock_of_another_kind", 2);
+	elf_builder_rela(&d.b, d.text, at + 1, elf_builder_first_global(&d.b), R_X86_64_PLT32);
+	elf_builder_rela(&d.b, d.text, at + 6, elf_builder_first_global(&d.b) + 1, R_X86_64_PLT32);
+	pair_open_driver(&pair, &d);
+
+	assert_ref(&pair, ".text", at + 1, "recov_twin_mutex_lock-4");
+	assert_ref(&pair, ".text", at + 6, "mutex_lock_of_another_kind-4");
+	assert_int_equal(crc_of(&pair, "recov_twin_mutex_lock"), CRC_TWIN + 28);
+	assert_int_equal(crc_of(&pair, "mutex_lock_of_another_kind"), 2);
+	assert_int_equal(crc_of(&pair, "mutex_lock"), 0);
+	pair_close(&pair);
+}
+
+static void test_without_twins_locks_stay(void **state)
+{
+	const struct replug_arm_options options = {.enter_crc = CRC};
+	struct replug_error error = {0};
+	struct driver d;
+	struct pair pair = {0};
+	struct elf_bytes file;
+
+	driver_begin(&d, "");
+	put_taken(&d, "some_open", "i:pp");
+	elf_builder_import(&d.b, "mutex_lock", 1);
+	file = driver_file(&d);
+	pair.image = parse_good(&file);
+	assert_int_equal(replug_image_arm(pair.image, &options, &pair.armed, &error), 0);
+	assert_int_equal(crc_of(&pair, "mutex_lock"), 1);
+	replug_image_free(pair.armed);
+	replug_image_free(pair.image);
+}
+
 static void test_only_what_thunks_jump_to_is_imported(void **state)
 {
 	struct driver d;
@@ -490,6 +532,8 @@ int main(void)
 		cmocka_unit_test(test_an_image_may_say_nothing_of_dependencies),
 		cmocka_unit_test(test_an_image_may_have_no_versions),
 		cmocka_unit_test(test_symbols_of_module_information_move_with_it),
+		cmocka_unit_test(test_locks_lead_to_their_twins),
+		cmocka_unit_test(test_without_twins_locks_stay),
 		cmocka_unit_test(test_only_what_thunks_jump_to_is_imported),
 		cmocka_unit_test(test_the_signature_is_gone),
 		cmocka_unit_test(test_thunks_can_be_unwound),

@@ -205,6 +205,7 @@ static struct elf_bytes build_driver(void)
 	section = elf_builder_section(&d.b, ".orc_unwind_ip", SHT_PROGBITS, SHF_ALLOC, NULL, 4);
 	elf_builder_rela_addend(&d.b, section, 0, d.text_symbol, R_X86_64_PC32, 0);
 	elf_builder_import(&d.b, "kfree", 3);
+	elf_builder_import(&d.b, "mutex_lock", 4);
 	elf_builder_rela(&d.b, d.text, at + 8, elf_builder_first_global(&d.b), R_X86_64_PLT32);
 	return driver_file(&d);
 }
@@ -274,6 +275,7 @@ static bool does_not_matter(const struct pair *pair, size_t at)
 static const struct replug_arm_options checked = {
 	.enter_crc = CRC,
 	.enter_stack_crc = CRC_STACK,
+	.twin_crcs = twin_crcs,
 };
 
 static void test_the_check_sees_every_changed_bit(void **state)

@@ -59,7 +59,8 @@ static bool is_in(const char *path, const char *const *parts, size_t n)
 /* How many taps it got, or 0 and why not. */
 static size_t arm_file(const char *path, struct btf *types)
 {
-	const struct replug_arm_options options = {.types = types, .enter_crc = CRC};
+	const struct replug_arm_options options = {
+		.types = types, .enter_crc = CRC, .twin_crcs = twin_crcs};
 	struct replug_image *image = NULL, *armed = NULL;
 	struct replug_error error = {0};
 	size_t size = 0, old_size, new_size;

@@ -13,6 +13,7 @@
 #include <linux/objtool.h>
 #include <linux/processor.h>
 #include <linux/rcupdate.h>
+#include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -20,6 +21,7 @@
 #include <linux/string.h>
 
 #include "faulty.h"
+#include "faulty_bus.h"
 
 #define WILD 0x5a5a5a5a5a5a5a5aul /* on x86-64 no address at all */
 
@@ -208,6 +210,29 @@ static noinline void faulty_under_spinlock(void)
 	spin_unlock(&faulty_spinlock);
 }
 
+static noinline void faulty_under_bus_spinlock(void)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&faulty_bus_spinlock, flags);
+	load(0);
+	spin_unlock_irqrestore(&faulty_bus_spinlock, flags);
+}
+
+static noinline void faulty_under_bus_mutex(void)
+{
+	mutex_lock(&faulty_bus_mutex);
+	load(0);
+	mutex_unlock(&faulty_bus_mutex);
+}
+
+static noinline void faulty_under_rtnl(void)
+{
+	rtnl_lock();
+	load(0);
+	rtnl_unlock();
+}
+
 static noinline void faulty_irqs_off(void)
 {
 	unsigned long flags;
@@ -311,6 +336,9 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("bad-kfree", faulty_bad_kfree, 0),
 	FAULT("bad-lock", faulty_bad_lock, 0),
 	FAULT("under-spinlock", faulty_under_spinlock, 0),
+	FAULT("under-bus-spinlock", faulty_under_bus_spinlock, 0),
+	FAULT("under-bus-mutex", faulty_under_bus_mutex, IN_HARDIRQ | IN_SOFTIRQ),
+	FAULT("under-rtnl", faulty_under_rtnl, ~(BIT(FAULTY_WORK) | BIT(FAULTY_KTHREAD))),
 	FAULT("irqs-off", faulty_irqs_off, 0),
 	FAULT("bh-off", faulty_bh_off, IN_HARDIRQ),
 	FAULT("rcu", faulty_rcu, 0),

@@ -64,6 +64,23 @@ void faulty_bus_address(struct faulty_card *card, u8 *address)
 }
 EXPORT_SYMBOL_GPL(faulty_bus_address);
 
+/* ---- Locks ---- */
+
+DEFINE_SPINLOCK(faulty_bus_spinlock);
+EXPORT_SYMBOL_GPL(faulty_bus_spinlock);
+DEFINE_MUTEX(faulty_bus_mutex);
+EXPORT_SYMBOL_GPL(faulty_bus_mutex);
+
+static int bus_get_held(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%s%s\n", spin_is_locked(&faulty_bus_spinlock) ? "spinlock " : "",
+			  mutex_is_locked(&faulty_bus_mutex) ? "mutex" : "");
+}
+
+static const struct kernel_param_ops bus_held_ops = {.get = bus_get_held};
+module_param_cb(held, &bus_held_ops, NULL, 0400);
+MODULE_PARM_DESC(held, "which of its locks are held");
+
 /* ---- Interrupts ---- */
 
 static void bus_interrupt(struct irq_work *work)

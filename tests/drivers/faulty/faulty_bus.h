@@ -3,6 +3,8 @@
 #ifndef FAULTY_BUS_H
 #define FAULTY_BUS_H
 
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 struct faulty_card;
@@ -19,6 +21,10 @@ enum {
 	FAULTY_CAUSE_TRAFFIC = 1, /* frames have come, or the peer has room again */
 	FAULTY_CAUSE_ASKED = 2	  /* the driver wanted it */
 };
+
+/* Locks that outlive the drivers; the parameter `held` tells which of them are held. */
+extern spinlock_t faulty_bus_spinlock;
+extern struct mutex faulty_bus_mutex;
 
 /* All of these may be called in any context. */
 struct faulty_card *faulty_bus_card(struct platform_device *device);

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The locks that armed drivers hold: looked through, and given back. */
+#include <linux/delay.h>
+#include <linux/hash.h>
+#include <linux/preempt.h>
+#include <linux/rtnetlink.h>
+#include <linux/sched/task_stack.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+
+#include "held.h"
+#include "shadow.h"
+#include "trap.h"
+
+#define OWNER_FLAGS 7ul /* of mutex.owner; kernel/locking/mutex.h */
+
+DEFINE_PER_CPU(struct held_list, held_spins);
+
+static struct mutex *rtnl; /* NULL until it is looked for */
+
+/* ---- spinlocks ---- */
+
+static spinlock_t *spinlock_of(unsigned long lock)
+{
+	return (spinlock_t *)(lock & ~(unsigned long)HELD_KINDS_MASK);
+}
+
+static rwlock_t *rwlock_of(unsigned long lock)
+{
+	return (rwlock_t *)(lock & ~(unsigned long)HELD_KINDS_MASK);
+}
+
+static bool is_locked(unsigned long lock)
+{
+	switch (lock & HELD_KINDS_MASK) {
+	case HELD_SPIN:
+		return spin_is_locked(spinlock_of(lock));
+	case HELD_WRITE:
+		return atomic_read(&rwlock_of(lock)->raw_lock.cnts) & _QW_LOCKED;
+	default:
+		return atomic_read(&rwlock_of(lock)->raw_lock.cnts) >= _QR_BIAS;
+	}
+}
+
+/* Not preemptible. */
+static void drop_at(struct held_list *list, unsigned int i)
+{
+	unsigned int n = READ_ONCE(list->n);
+
+	WRITE_ONCE(list->locks[i].lock, HELD_HOLE);
+	while (n && list->locks[n - 1].lock == HELD_HOLE) {
+		WRITE_ONCE(list->locks[--n].lock, 0);
+		WRITE_ONCE(list->n, n);
+	}
+}
+
+void held_drop_below(struct held_list *list, unsigned long lock)
+{
+	unsigned int i = READ_ONCE(list->n);
+
+	while (i--) {
+		if (READ_ONCE(list->locks[i].lock) == lock) {
+			drop_at(list, i);
+			return;
+		}
+	}
+}
+
+#define LOOKS 1000 /* a microsecond apart */
+
+/* It may have been given back by a function of the kernel and be somebody else's for now. */
+static bool stays_locked(unsigned long lock)
+{
+	unsigned int i;
+
+	for (i = 0; i < LOOKS; i++) {
+		if (!is_locked(lock))
+			return false;
+		udelay(1);
+	}
+	return true;
+}
+
+static bool excludes(unsigned long held, unsigned long wanted)
+{
+	return !((held ^ wanted) & ~(unsigned long)HELD_KINDS_MASK) &&
+	       (held & wanted & HELD_KINDS_MASK) != HELD_READ;
+}
+
+void held_check_spins(unsigned long lock, unsigned long caller)
+{
+	struct held_list *list;
+	unsigned int i;
+
+	preempt_disable();
+	list = this_cpu_ptr(&held_spins);
+	i = READ_ONCE(list->n);
+	while (i--) {
+		unsigned long held = READ_ONCE(list->locks[i].lock);
+
+		if (!excludes(held, lock))
+			continue;
+		if (stays_locked(held))
+			trap_deadlock(lock & ~(unsigned long)HELD_KINDS_MASK, caller);
+		else
+			drop_at(list, i);
+	}
+	preempt_enable();
+}
+
+static void unlock(unsigned long lock)
+{
+	switch (lock & HELD_KINDS_MASK) {
+	case HELD_SPIN:
+		arch_spin_unlock(&spinlock_of(lock)->rlock.raw_lock);
+		break;
+	case HELD_WRITE:
+		arch_write_unlock(&rwlock_of(lock)->raw_lock);
+		break;
+	case HELD_READ:
+		arch_read_unlock(&rwlock_of(lock)->raw_lock);
+		break;
+	}
+}
+
+/* A function that was deeper in the same stack than the call began. */
+static bool is_in_call(const struct tap_record *record, unsigned long sp)
+{
+	return object_is_on_stack(record) == object_is_on_stack((void *)sp) &&
+	       sp < (unsigned long)record;
+}
+
+void held_release_spins(const struct tap_record *record)
+{
+	struct held_list *list = this_cpu_ptr(&held_spins);
+	unsigned int i = list->n;
+
+	while (i--) {
+		unsigned long lock = list->locks[i].lock;
+
+		if (lock == HELD_HOLE || !is_in_call(record, list->locks[i].sp))
+			continue;
+		drop_at(list, i);
+		if (is_locked(lock))
+			unlock(lock);
+	}
+}
+
+/* ---- mutexes ---- */
+
+/* Which task has which: a slot is written only by its task, which looks for it in a few only. */
+#define SLOTS_ORDER 8
+#define SLOTS	    (1u << SLOTS_ORDER)
+#define SLOTS_TRIED 8
+
+static struct mutex_slot {
+	struct task_struct *task; /* compared, never looked into; NULL: free */
+	struct mutex *lock;
+	unsigned long sp;
+} slots[SLOTS];
+
+static struct mutex_slot *slot_of_task(unsigned int i)
+{
+	return &slots[(hash_ptr(current, SLOTS_ORDER) + i) % SLOTS];
+}
+
+static bool is_own(unsigned long owner)
+{
+	return (owner & ~OWNER_FLAGS) == (unsigned long)current;
+}
+
+void held_check_owner(struct mutex *lock, unsigned long caller)
+{
+	if (unlikely(is_own(atomic_long_read(&lock->owner))))
+		trap_deadlock((unsigned long)lock, caller);
+}
+
+void held_add_mutex(struct mutex *lock)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS_TRIED; i++) {
+		struct mutex_slot *slot = slot_of_task(i);
+
+		if (READ_ONCE(slot->task) || cmpxchg(&slot->task, NULL, current))
+			continue;
+		slot->sp = current_stack_pointer;
+		slot->lock = lock;
+		return;
+	}
+}
+
+static void free_slot(struct mutex_slot *slot)
+{
+	slot->lock = NULL;
+	smp_store_release(&slot->task, NULL);
+}
+
+void held_drop_mutex(struct mutex *lock)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS_TRIED; i++) {
+		struct mutex_slot *slot = slot_of_task(i);
+
+		if (READ_ONCE(slot->task) == current && slot->lock == lock) {
+			free_slot(slot);
+			return;
+		}
+	}
+}
+
+struct mutex *held_rtnl(void)
+{
+	return rtnl;
+}
+
+/* What the kernel has unlocked may be gone by now. */
+static void unlock_own(struct mutex *lock)
+{
+	unsigned long owner;
+
+	if (copy_from_kernel_nofault(&owner, &lock->owner, sizeof(owner)) || !is_own(owner))
+		return;
+	if (lock == rtnl)
+		rtnl_unlock();
+	else
+		mutex_unlock(lock);
+}
+
+void held_release_mutexes(const struct tap_record *record)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS_TRIED; i++) {
+		struct mutex_slot *slot = slot_of_task(i);
+		struct mutex *lock = slot->lock;
+
+		if (READ_ONCE(slot->task) != current || !is_in_call(record, slot->sp))
+			continue;
+		free_slot(slot);
+		unlock_own(lock);
+	}
+}
+
+void held_forget(void)
+{
+	memset(slots, 0, sizeof(slots));
+}
+
+int __init held_init(void)
+{
+	rtnl = (struct mutex *)ksym_lookup("rtnl_mutex");
+	if (rtnl)
+		return 0;
+	pr_err("recov_shadow: this kernel has no rtnl_mutex\n");
+	return -ENOENT;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The locks that armed drivers hold. Who holds a spinlock is known by its CPU, for it stays there;
+ * who holds a mutex, by its task. What a driver has locked and the kernel unlocks stays in the lists
+ * until somebody asks for it again.
+ */
+#ifndef HELD_H
+#define HELD_H
+
+#include <linux/compiler.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <asm/current.h>
+
+#include "tap.h"
+
+enum held_kind { /* in the low bits of a lock's address */
+	HELD_SPIN,
+	HELD_WRITE,
+	HELD_READ,
+	HELD_KINDS_MASK = 3
+};
+
+#define HELD_MAX  16 /* of a CPU; one more is not kept in mind */
+#define HELD_HOLE 1  /* of a lock that was given back before a later one; no lock is there */
+
+/* Interrupts take and give back behind what they came into. */
+struct held_list {
+	unsigned int n;
+	struct {
+		unsigned long lock; /* with its kind; 0 from n on */
+		unsigned long sp;   /* where the stack was */
+	} locks[HELD_MAX];
+};
+
+DECLARE_PER_CPU(struct held_list, held_spins);
+
+/* A spinlock that was just taken, or is about to be given back: not preemptible. */
+static __always_inline void held_add(unsigned long lock)
+{
+	struct held_list *list = this_cpu_ptr(&held_spins);
+	unsigned int i = READ_ONCE(list->n);
+
+	if (unlikely(i >= HELD_MAX))
+		return;
+	WRITE_ONCE(list->n, i + 1);
+	WRITE_ONCE(list->locks[i].sp, current_stack_pointer);
+	WRITE_ONCE(list->locks[i].lock, lock);
+}
+
+void held_drop_below(struct held_list *list, unsigned long lock);
+
+static __always_inline void held_drop(unsigned long lock)
+{
+	struct held_list *list = this_cpu_ptr(&held_spins);
+	unsigned int i = READ_ONCE(list->n) - 1;
+
+	/* There may be a hole below the last one. */
+	if (likely(!i && list->locks[i].lock == lock)) {
+		WRITE_ONCE(list->locks[i].lock, 0);
+		WRITE_ONCE(list->n, i);
+		return;
+	}
+	held_drop_below(list, lock);
+}
+
+void held_check_spins(unsigned long lock, unsigned long caller);
+
+/* Ends the call of the driver if the spinlock that it is about to wait for is held by this CPU: by
+ * itself, or by what it has interrupted. Any context. caller: of the twin. */
+static __always_inline void held_check(unsigned long lock, unsigned long caller)
+{
+	if (unlikely(this_cpu_read(held_spins.n)))
+		held_check_spins(lock, caller);
+}
+
+/* The same of a mutex, by its task. */
+void held_check_owner(struct mutex *lock, unsigned long caller);
+/* A mutex that the task has just taken, or is about to give back. May be preempted. */
+void held_add_mutex(struct mutex *lock);
+void held_drop_mutex(struct mutex *lock);
+/* That of the network's settings. */
+struct mutex *held_rtnl(void);
+
+/* The end of a call that was cut short gives back what it has taken. Not those locks of which the
+ * lists had no room. Of a lock that an earlier call on this stack has left held for a later one the
+ * same is done: the driver has failed, it will not come to do so itself. Interrupts are off, and as
+ * they were before the call. */
+void held_release_spins(const struct tap_record *record);
+void held_release_mutexes(const struct tap_record *record);
+
+int held_init(void);
+/* No armed driver is loaded. */
+void held_forget(void);
+
+#endif /* HELD_H */

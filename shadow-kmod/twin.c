@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The twins: what armed drivers call in place of the kernel's functions for locks; see recov_tap.h. */
+#include <linux/instruction_pointer.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/rtnetlink.h>
+#include <linux/spinlock.h>
+
+#include "held.h"
+
+#define TWIN(name) recov_twin_##name
+
+/* A function that nothing but armed images calls. */
+#define TWIN_DEFINE(type, name, ...)                                                               \
+	type TWIN(name)(__VA_ARGS__);                                                              \
+	EXPORT_SYMBOL_GPL(recov_twin_##name);                                                      \
+	type TWIN(name)(__VA_ARGS__)
+
+#define TWIN_LOCK(name, lock_type, kind)                                                           \
+	TWIN_DEFINE(void, name, lock_type *lock) __acquires(lock)                                  \
+	{                                                                                          \
+		held_check((unsigned long)lock | (kind), _RET_IP_);                                \
+		name(lock);                                                                        \
+		held_add((unsigned long)lock | (kind));                                            \
+	}
+
+#define TWIN_LOCK_IRQSAVE(name, lock_type, kind)                                                   \
+	TWIN_DEFINE(unsigned long, name, lock_type *lock) __acquires(lock)                         \
+	{                                                                                          \
+		unsigned long flags;                                                               \
+                                                                                                   \
+		held_check((unsigned long)lock | (kind), _RET_IP_);                                \
+		flags = name(lock);                                                                \
+		held_add((unsigned long)lock | (kind));                                            \
+		return flags;                                                                      \
+	}
+
+#define TWIN_TRYLOCK(name, lock_type, kind)                                                        \
+	TWIN_DEFINE(int, name, lock_type *lock)                                                    \
+	{                                                                                          \
+		int taken = name(lock);                                                            \
+                                                                                                   \
+		if (taken)                                                                         \
+			held_add((unsigned long)lock | (kind));                                    \
+		return taken;                                                                      \
+	}
+
+#define TWIN_UNLOCK(name, lock_type, kind)                                                         \
+	TWIN_DEFINE(void, name, lock_type *lock) __releases(lock)                                  \
+	{                                                                                          \
+		held_drop((unsigned long)lock | (kind));                                           \
+		name(lock);                                                                        \
+	}
+
+#define TWIN_UNLOCK_IRQRESTORE(name, lock_type, kind)                                              \
+	TWIN_DEFINE(void, name, lock_type *lock, unsigned long flags) __releases(lock)             \
+	{                                                                                          \
+		held_drop((unsigned long)lock | (kind));                                           \
+		name(lock, flags);                                                                 \
+	}
+
+TWIN_LOCK(_raw_spin_lock, raw_spinlock_t, HELD_SPIN)
+TWIN_LOCK(_raw_spin_lock_bh, raw_spinlock_t, HELD_SPIN)
+TWIN_LOCK(_raw_spin_lock_irq, raw_spinlock_t, HELD_SPIN)
+TWIN_LOCK_IRQSAVE(_raw_spin_lock_irqsave, raw_spinlock_t, HELD_SPIN)
+TWIN_TRYLOCK(_raw_spin_trylock, raw_spinlock_t, HELD_SPIN)
+TWIN_TRYLOCK(_raw_spin_trylock_bh, raw_spinlock_t, HELD_SPIN)
+TWIN_UNLOCK(_raw_spin_unlock, raw_spinlock_t, HELD_SPIN)
+TWIN_UNLOCK(_raw_spin_unlock_bh, raw_spinlock_t, HELD_SPIN)
+TWIN_UNLOCK(_raw_spin_unlock_irq, raw_spinlock_t, HELD_SPIN)
+TWIN_UNLOCK_IRQRESTORE(_raw_spin_unlock_irqrestore, raw_spinlock_t, HELD_SPIN)
+
+TWIN_LOCK(_raw_read_lock, rwlock_t, HELD_READ)
+TWIN_LOCK(_raw_read_lock_bh, rwlock_t, HELD_READ)
+TWIN_LOCK(_raw_read_lock_irq, rwlock_t, HELD_READ)
+TWIN_LOCK_IRQSAVE(_raw_read_lock_irqsave, rwlock_t, HELD_READ)
+TWIN_TRYLOCK(_raw_read_trylock, rwlock_t, HELD_READ)
+TWIN_UNLOCK(_raw_read_unlock, rwlock_t, HELD_READ)
+TWIN_UNLOCK(_raw_read_unlock_bh, rwlock_t, HELD_READ)
+TWIN_UNLOCK(_raw_read_unlock_irq, rwlock_t, HELD_READ)
+TWIN_UNLOCK_IRQRESTORE(_raw_read_unlock_irqrestore, rwlock_t, HELD_READ)
+
+TWIN_LOCK(_raw_write_lock, rwlock_t, HELD_WRITE)
+TWIN_LOCK(_raw_write_lock_bh, rwlock_t, HELD_WRITE)
+TWIN_LOCK(_raw_write_lock_irq, rwlock_t, HELD_WRITE)
+TWIN_LOCK_IRQSAVE(_raw_write_lock_irqsave, rwlock_t, HELD_WRITE)
+TWIN_TRYLOCK(_raw_write_trylock, rwlock_t, HELD_WRITE)
+TWIN_UNLOCK(_raw_write_unlock, rwlock_t, HELD_WRITE)
+TWIN_UNLOCK(_raw_write_unlock_bh, rwlock_t, HELD_WRITE)
+TWIN_UNLOCK(_raw_write_unlock_irq, rwlock_t, HELD_WRITE)
+TWIN_UNLOCK_IRQRESTORE(_raw_write_unlock_irqrestore, rwlock_t, HELD_WRITE)
+
+#define TWIN_MUTEX_LOCK(name)                                                                      \
+	TWIN_DEFINE(void, name, struct mutex *lock)                                                \
+	{                                                                                          \
+		held_check_owner(lock, _RET_IP_);                                                  \
+		name(lock);                                                                        \
+		held_add_mutex(lock);                                                              \
+	}
+
+#define TWIN_MUTEX_LOCK_SIGNALS(name)                                                              \
+	TWIN_DEFINE(int, name, struct mutex *lock)                                                 \
+	{                                                                                          \
+		int err;                                                                           \
+                                                                                                   \
+		held_check_owner(lock, _RET_IP_);                                                  \
+		err = name(lock);                                                                  \
+		if (!err)                                                                          \
+			held_add_mutex(lock);                                                      \
+		return err;                                                                        \
+	}
+
+TWIN_MUTEX_LOCK(mutex_lock)
+TWIN_MUTEX_LOCK(mutex_lock_io)
+TWIN_MUTEX_LOCK_SIGNALS(mutex_lock_interruptible)
+TWIN_MUTEX_LOCK_SIGNALS(mutex_lock_killable)
+
+TWIN_DEFINE(int, mutex_trylock, struct mutex *lock)
+{
+	int taken = mutex_trylock(lock);
+
+	if (taken)
+		held_add_mutex(lock);
+	return taken;
+}
+
+TWIN_DEFINE(void, mutex_unlock, struct mutex *lock)
+{
+	held_drop_mutex(lock);
+	mutex_unlock(lock);
+}
+
+TWIN_DEFINE(void, rtnl_lock, void)
+{
+	held_check_owner(held_rtnl(), _RET_IP_);
+	rtnl_lock();
+	held_add_mutex(held_rtnl());
+}
+
+TWIN_DEFINE(int, rtnl_lock_killable, void)
+{
+	int err;
+
+	held_check_owner(held_rtnl(), _RET_IP_);
+	err = rtnl_lock_killable();
+	if (!err)
+		held_add_mutex(held_rtnl());
+	return err;
+}
+
+TWIN_DEFINE(int, rtnl_trylock, void)
+{
+	int taken = rtnl_trylock();
+
+	if (taken)
+		held_add_mutex(held_rtnl());
+	return taken;
+}
+
+TWIN_DEFINE(void, rtnl_unlock, void)
+{
+	held_drop_mutex(held_rtnl());
+	rtnl_unlock();
+}
