@@ -47,13 +47,13 @@ struct tap_image {
 
 /* What the looks at a call in which a CPU is have found: watch.c. */
 struct tap_watch {
-	u8 looks; /* one after the other in which it has not slept */
-	u8 seen;  /* TAP_SEEN_... in any of them */
-	u16 switches;
+	u16 looks; /* one after the other in which it has not slept */
+	u8 seen;   /* TAP_SEEN_... in any of them */
+	u8 switches;
 };
 
 #define TAP_SEEN_ELSEWHERE BIT(0) /* it was in functions of the kernel, too */
-#define TAP_SEEN_YIELDING  BIT(1) /* it lets others have the CPU */
+#define TAP_SEEN_POLITE	   BIT(1) /* others get the CPU, or would if they asked */
 #define TAP_SEEN_ENDING	   BIT(2) /* it ends when the function of the kernel that it is in returns */
 
 struct tap_record {

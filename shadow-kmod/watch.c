@@ -18,18 +18,23 @@
 #include "trap.h"
 
 #define PERIOD_MS  100
+#define SUSPECT_MS 20  /* while it is in a driver */
 #define SILENCE_MS 250 /* after that a CPU is sent NMIs */
 #define NMI_NAME   "recov_shadow"
 #define IRET_WORDS 5
 
-/* After so many looks a call is taken to have no end. */
+/*
+ * After so many looks, SUSPECT_MS apart, a call is taken to have no end. A CPU of a machine that is
+ * emulated, or has to wait for its turn, may be with its device for seconds.
+ */
 enum {
-	LOOKS_SILENT = 5,     /* with interrupts off, and after the silence */
-	LOOKS_TIGHT = 8,      /* in the driver's own code */
-	LOOKS_ELSEWHERE = 20, /* in functions of the kernel as well: it may wait for its device */
-	LOOKS_YIELDING = 100, /* when others get the CPU meanwhile */
-	LOOKS_ENDING = 20,    /* more, and it ends in the middle of a function of the kernel */
-	LOOKS_MAX = U8_MAX
+	LOOKS_SILENT = 30,     /* with interrupts off, and after the silence */
+	LOOKS_TIGHT = 35,      /* in the driver's own code */
+	LOOKS_ELSEWHERE = 100, /* in functions of the kernel as well */
+	LOOKS_POLITE = 500,    /* when others could have the CPU meanwhile */
+	LOOKS_ENDING = 100,    /* more, and it ends in the middle of a function of the kernel */
+	LOOKS_NMI = PERIOD_MS / SUSPECT_MS, /* as many an NMI counts for */
+	LOOKS_MAX = U16_MAX - LOOKS_NMI
 };
 
 struct watch {
@@ -40,34 +45,35 @@ struct watch {
 
 static DEFINE_PER_CPU(struct watch, watches);
 
-/* A task that could be preempted is asked to let others have the CPU. */
-static bool is_yielding(const struct pt_regs *regs, unsigned int context)
+/* A task that could be preempted is asked to let others have the CPU. True: it has done so. */
+static bool is_preempted(unsigned int context)
 {
-	bool yielding = !test_tsk_need_resched(current);
+	bool preempted = !test_tsk_need_resched(current);
 
-	if (context || !(regs->flags & X86_EFLAGS_IF))
+	if (context)
 		return false;
 	set_tsk_need_resched(current);
 	set_preempt_need_resched();
-	return yielding;
+	return preempted;
 }
 
 /* How often it was seen in this call by now. */
 static unsigned int count_look(struct tap_watch *watch, const struct tap_image *image,
-			       const struct pt_regs *regs, unsigned int context)
+			       const struct pt_regs *regs, unsigned int context, bool silent)
 {
-	bool yielding = is_yielding(regs, context);
-	u16 switches = current->nvcsw;
+	bool elsewhere = !tap_is_in(image, regs->ip);
+	bool preempted = !silent && is_preempted(context);
+	u8 switches = current->nvcsw;
 
 	if (watch->switches != switches && !(watch->seen & TAP_SEEN_ENDING))
 		*watch = (struct tap_watch){.switches = switches};
 	/* At the first look it has not been asked yet. */
-	if (watch->looks && yielding)
-		watch->seen |= TAP_SEEN_YIELDING;
-	if (!tap_is_in(image, regs->ip))
+	if ((watch->looks && preempted) || (elsewhere && !context && !silent))
+		watch->seen |= TAP_SEEN_POLITE;
+	if (elsewhere)
 		watch->seen |= TAP_SEEN_ELSEWHERE;
 	if (watch->looks < LOOKS_MAX)
-		watch->looks++;
+		watch->looks += silent ? LOOKS_NMI : 1;
 	return watch->looks;
 }
 
@@ -77,8 +83,8 @@ static unsigned int limit_of(const struct tap_watch *watch, bool silent)
 		return LOOKS_ENDING;
 	if (silent)
 		return LOOKS_SILENT;
-	if (watch->seen & TAP_SEEN_YIELDING)
-		return LOOKS_YIELDING;
+	if (watch->seen & TAP_SEEN_POLITE)
+		return LOOKS_POLITE;
 	return watch->seen & TAP_SEEN_ELSEWHERE ? LOOKS_ELSEWHERE : LOOKS_TIGHT;
 }
 
@@ -98,7 +104,8 @@ static bool end_behind_kernel(struct pt_regs *regs, struct tap_record *record)
 	return true;
 }
 
-/* context: preempt_count() of what was interrupted. True: the registers have been changed. */
+/* context: preempt_count() of what was interrupted. True: that is a call; the registers may have been
+ * changed. */
 static bool look(struct pt_regs *regs, unsigned int context, bool silent)
 {
 	struct fault fault = {.cause = RECOV_FAULT_HANG, .context = context};
@@ -113,13 +120,14 @@ static bool look(struct pt_regs *regs, unsigned int context, bool silent)
 		return false;
 	watch = &record->watch;
 	noted = watch->seen & TAP_SEEN_ENDING;
-	if (count_look(watch, tap_image(record->tap), regs, context) < limit_of(watch, silent))
-		return false;
+	if (count_look(watch, tap_image(record->tap), regs, context, silent) <
+	    limit_of(watch, silent))
+		return true;
 	if (!noted) {
-		fault.error = watch->looks * PERIOD_MS + (silent ? SILENCE_MS : 0);
+		fault.error = watch->looks * SUSPECT_MS + (silent ? SILENCE_MS : 0);
 		fault_note(record, regs, &fault);
 		if (end_behind_kernel(regs, record))
-			return false;
+			return true;
 	}
 	trap_redirect(regs, record);
 	return true;
@@ -142,8 +150,8 @@ static int on_nmi(unsigned int type, struct pt_regs *regs)
 	if (user_mode(regs) || regs->flags & X86_EFLAGS_IF ||
 	    memcmp(frame, iret, IRET_WORDS * sizeof(*iret)))
 		return NMI_HANDLED;
-	if (look(regs, preempt_count() - NMI_OFFSET - HARDIRQ_OFFSET, true))
-		memcpy(iret, frame, IRET_WORDS * sizeof(*iret));
+	look(regs, preempt_count() - NMI_OFFSET - HARDIRQ_OFFSET, true);
+	memcpy(iret, frame, IRET_WORDS * sizeof(*iret));
 	return NMI_HANDLED;
 }
 
@@ -152,8 +160,7 @@ static void look_after_others(u64 now_ns)
 {
 	unsigned int self = smp_processor_id(), cpu;
 
-	for_each_cpu_wrap(cpu, cpu_online_mask, self + 1)
-	{
+	for_each_cpu_wrap(cpu, cpu_online_mask, self + 1) {
 		struct watch *watch = per_cpu_ptr(&watches, cpu);
 		u64 beat_ns = READ_ONCE(watch->beat_ns);
 
@@ -169,12 +176,12 @@ static enum hrtimer_restart on_timer(struct hrtimer *timer)
 	struct watch *watch = container_of(timer, struct watch, timer);
 	struct pt_regs *regs = get_irq_regs();
 	u64 now_ns = ktime_get_mono_fast_ns();
+	bool suspect;
 
 	WRITE_ONCE(watch->beat_ns, now_ns);
 	look_after_others(now_ns);
-	if (regs)
-		look(regs, preempt_count() - HARDIRQ_OFFSET, false);
-	hrtimer_forward_now(timer, ms_to_ktime(PERIOD_MS));
+	suspect = regs && look(regs, preempt_count() - HARDIRQ_OFFSET, false);
+	hrtimer_forward_now(timer, ms_to_ktime(suspect ? SUSPECT_MS : PERIOD_MS));
 	return HRTIMER_RESTART;
 }
 
