@@ -30,11 +30,13 @@ static int find_export(const struct replug_host *host, const char *name, uint32_
 	return r;
 }
 
-int arming_plan(const struct replug_host *host, const char *driver, struct replug_plan **ret_plan,
+int arming_plan(const struct replug_host *host, const char *driver,
+		const struct replug_target *target, struct replug_plan **ret_plan,
 		struct replug_error *err)
 {
 	uint32_t twin_crcs[REPLUG_ARM_TWINS];
 	struct replug_arm_options options = {.twin_crcs = twin_crcs};
+	struct replug_target armed = *target;
 	_cleanup_(btf_freep) struct btf *types = NULL;
 	int r;
 
@@ -55,5 +57,14 @@ int arming_plan(const struct replug_host *host, const char *driver, struct replu
 		return r;
 	}
 	options.types = types;
-	return replug_plan_arm(host, driver, &options, ret_plan, err);
+	armed.arm = &options;
+	return replug_plan_target(host, driver, &armed, ret_plan, err);
+}
+
+bool arming_is_armed(const char *driver)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), ARMING_HOLDERS "/%s", driver);
+	return access(path, F_OK) == 0;
 }

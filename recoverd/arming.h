@@ -5,8 +5,14 @@
 
 #include "../replug/replug.h"
 
-/* Plans to put in the image that is loaded, armed. -errno with the sentence in err. */
-int arming_plan(const struct replug_host *host, const char *driver, struct replug_plan **ret_plan,
+/* Armed drivers depend on the shadow module. */
+#define ARMING_HOLDERS "/sys/module/recov_shadow/holders"
+
+/* Plans to put in the target's image, armed. -errno with the sentence in err. */
+int arming_plan(const struct replug_host *host, const char *driver,
+		const struct replug_target *target, struct replug_plan **ret_plan,
 		struct replug_error *err);
+/* Is the loaded one armed? driver: as the kernel spells it. */
+bool arming_is_armed(const char *driver);
 
 #endif

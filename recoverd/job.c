@@ -213,15 +213,20 @@ static void hurry(void)
 static int make_plan(const struct job *job, const struct replug_host *host,
 		     struct replug_plan **ret_plan, struct replug_error *error)
 {
+	const struct replug_target target = {
+		.image = job->image,
+		.loaded = job->target == TARGET_LOADED,
+		.parameters = job->parameters,
+		.without_devices = job->without_devices,
+	};
 	const struct replug_module *modules;
 	size_t n;
 	int r;
 
-	if (job->target == TARGET_LOADED)
-		return replug_plan_reload(host, job->driver, ret_plan, error);
-	if (job->target == TARGET_ARMED)
-		return arming_plan(host, job->driver, ret_plan, error);
-	r = replug_plan_new(host, job->driver, job->image, ret_plan, error);
+	if (job->target == TARGET_ARMED ||
+	    (job->target == TARGET_ALIKE && arming_is_armed(job->driver)))
+		return arming_plan(host, job->driver, &target, ret_plan, error);
+	r = replug_plan_target(host, job->driver, &target, ret_plan, error);
 	if (r < 0 || job->target != TARGET_DISARMED)
 		return r;
 	modules = replug_plan_modules(*ret_plan, &n);

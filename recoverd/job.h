@@ -26,6 +26,7 @@ enum job_target {
 	TARGET_LOADED,	  /* what is loaded, once more */
 	TARGET_ARMED,	  /* what is loaded, armed */
 	TARGET_DISARMED,  /* what is installed, in place of an armed one */
+	TARGET_ALIKE,	  /* the image that is named, armed if what is loaded is */
 };
 
 /* Everything is borrowed, and copied to the worker by fork(2). */
@@ -33,8 +34,10 @@ struct job {
 	enum job_kind kind;
 	const char *driver;
 	enum job_target target;
-	const char *image;    /* NULL: as the target says */
-	const char *kept_dir; /* of images that are loaded but not installed */
+	const char *image;	/* NULL: as the target says */
+	const char *kept_dir;	/* of images that are loaded but not installed */
+	const char *parameters; /* of the driver, besides modprobe's; NULL: none */
+	bool without_devices;	/* swap it even if no device is bound to it */
 	uint32_t drain_ms, deadline_ms, link_ms;
 	const char *const *drivers;  /* JOB_MATCH; ends with NULL */
 	const struct intent *intent; /* JOB_FINISH */

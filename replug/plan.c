@@ -32,6 +32,7 @@ void replug_plan_free(struct replug_plan *plan)
 			replug_image_free((struct replug_image *)module->new_image);
 		replug_image_free((struct replug_image *)module->old_image);
 		free((char *)module->options);
+		free((char *)module->new_options);
 	}
 	free(plan->modules);
 	free(plan->devices);
@@ -129,7 +130,9 @@ static int check_companions(const struct modules *modules, const char *driver,
 	return 0;
 }
 
-static int check_busy(const struct replug_host *host, struct replug_error *err)
+/* A swap of the driver itself may have let go of it, and still keep its devices for its return. */
+static int check_busy(const struct replug_host *host, const char *driver,
+		      const struct replug_target *target, struct replug_error *err)
 {
 	char other[REPLUG_NAME_MAX] = "";
 	int r = host->busy(host->ctx, other);
@@ -137,14 +140,15 @@ static int check_busy(const struct replug_host *host, struct replug_error *err)
 	if (r)
 		return replug_fail(err, REPLUG_FAULT_UNSUPPORTED, r,
 				   "the shadow module does not answer: %s", strerror(-r));
-	if (other[0])
+	if (other[0] && !(target->without_devices && str_eq(other, driver)))
 		return replug_fail(err, REPLUG_FAULT_REFUSED, -EBUSY,
 				   "another swap is under way (%s)", other);
 	return 0;
 }
 
 static int find_devices(const struct replug_host *host, const char *driver,
-			struct replug_plan *plan, struct replug_error *err)
+			const struct replug_target *target, struct replug_plan *plan,
+			struct replug_error *err)
 {
 	int r = host->devices(host->ctx, driver, &plan->devices, &plan->n_devices);
 
@@ -154,18 +158,23 @@ static int find_devices(const struct replug_host *host, const char *driver,
 		return replug_fail(err, REPLUG_FAULT_UNSUPPORTED, r,
 				   "the shadow module cannot tell the devices of %s: %s", driver,
 				   strerror(-r));
-	if (plan->n_devices == 0)
+	if (plan->n_devices == 0 && !target->without_devices)
 		return replug_fail(err, REPLUG_FAULT_REFUSED, -ENODEV, "no device is bound to %s",
 				   driver);
 	return 0;
 }
 
 /* The plan's modules from the closure, which is empty then. */
-static int take_closure(struct closure *closure, struct replug_image **new_image,
-			struct replug_plan **ret_plan)
+static int take_closure(struct closure *closure, const struct replug_target *target,
+			struct replug_image **new_image, struct replug_plan **ret_plan)
 {
-	int r = plan_alloc(closure->n, ret_plan);
+	_cleanup_free_ char *options = NULL;
+	int r;
 
+	if (target->parameters &&
+	    asprintf(&options, "%s %s", closure->modules[0].options, target->parameters) < 0)
+		return -ENOMEM;
+	r = plan_alloc(closure->n, ret_plan);
 	if (r)
 		return r;
 	for (size_t i = 0; i < closure->n; i++) {
@@ -174,26 +183,26 @@ static int take_closure(struct closure *closure, struct replug_image **new_image
 		plan_add(*ret_plan, TAKE_PTR(module->image), i ? NULL : TAKE_PTR(*new_image),
 			 TAKE_PTR(module->options));
 	}
+	(*ret_plan)->modules[0].new_options = TAKE_PTR(options);
 	return 0;
 }
 
-/* What is to be put in; all NULL or false: what is installed. */
-struct target {
-	const char *path;
-	bool loaded; /* what is loaded */
-	const struct replug_arm_options *arm;
-};
-
 /* The image to put in, or NULL if it is the loaded one. */
 static int open_new(const struct modules *modules, const struct closure *closure, const char *name,
-		    const struct target *target, struct replug_image **ret_image,
+		    const struct replug_target *target, struct replug_image **ret_image,
 		    struct replug_error *err)
 {
 	_cleanup_free_ char *path = NULL;
+	_cleanup_image_ struct replug_image *image = NULL;
 	int r;
 
-	if (target->path)
-		return replug_image_open(target->path, ret_image, err);
+	if (target->image) {
+		r = replug_image_open(target->image, &image, err);
+		if (!r && target->arm)
+			return replug_image_arm(image, target->arm, ret_image, err);
+		*ret_image = TAKE_PTR(image);
+		return r;
+	}
 	if (target->arm)
 		return replug_image_arm(closure->modules[0].image, target->arm, ret_image, err);
 	if (target->loaded)
@@ -222,8 +231,9 @@ static int check_signatures(const struct modules *modules, const struct closure 
 	return 0;
 }
 
-static int plan_new(const struct replug_host *host, const char *driver, const struct target *target,
-		    struct replug_plan **ret_plan, struct replug_error *err)
+int replug_plan_target(const struct replug_host *host, const char *driver,
+		       const struct replug_target *target, struct replug_plan **ret_plan,
+		       struct replug_error *err)
 {
 	_cleanup_(modules_close) struct modules modules = {0};
 	_cleanup_(closure_free) struct closure closure = {0};
@@ -242,7 +252,7 @@ static int plan_new(const struct replug_host *host, const char *driver, const st
 
 	r = check_state(&modules, name, err);
 	if (!r)
-		r = check_busy(host, err);
+		r = check_busy(host, name, target, err);
 	if (!r)
 		r = check_companions(&modules, name, err);
 	if (!r)
@@ -256,11 +266,11 @@ static int plan_new(const struct replug_host *host, const char *driver, const st
 	if (r)
 		return r;
 
-	r = take_closure(&closure, &new_image, &plan);
+	r = take_closure(&closure, target, &new_image, &plan);
 	if (r)
 		return replug_fail(err, REPLUG_FAULT_FAILED, r, "cannot plan for %s: %s", name,
 				   strerror(-r));
-	r = find_devices(host, name, plan, err);
+	r = find_devices(host, name, target, plan, err);
 	if (!r)
 		r = compat_check_devices(plan->modules[0].old_image, plan->modules[0].new_image,
 					 plan->devices, plan->n_devices, err);
@@ -273,20 +283,8 @@ static int plan_new(const struct replug_host *host, const char *driver, const st
 int replug_plan_new(const struct replug_host *host, const char *driver, const char *to,
 		    struct replug_plan **ret_plan, struct replug_error *err)
 {
-	return plan_new(host, driver, &(struct target){.path = to}, ret_plan, err);
-}
-
-int replug_plan_reload(const struct replug_host *host, const char *driver,
-		       struct replug_plan **ret_plan, struct replug_error *err)
-{
-	return plan_new(host, driver, &(struct target){.loaded = true}, ret_plan, err);
-}
-
-int replug_plan_arm(const struct replug_host *host, const char *driver,
-		    const struct replug_arm_options *options, struct replug_plan **ret_plan,
-		    struct replug_error *err)
-{
-	return plan_new(host, driver, &(struct target){.arm = options}, ret_plan, err);
+	return replug_plan_target(host, driver, &(struct replug_target){.image = to}, ret_plan,
+				  err);
 }
 
 /* An image that must still be the module it was written down as. */

@@ -160,6 +160,7 @@ struct replug_module {
 	const struct replug_image *old_image; /* what to go back to */
 	const struct replug_image *new_image; /* what goes in; == old_image: the same */
 	const char *options;		      /* load parameters, as modprobe would give */
+	const char *new_options;	      /* of the new image; NULL: the same */
 };
 
 /* driver: module name ("-" and "_" alike). to: path of another image, or NULL for the installed
@@ -167,13 +168,22 @@ struct replug_module {
  * memory here. Fails with the reason of refusal in err. */
 int replug_plan_new(const struct replug_host *host, const char *driver, const char *to,
 		    struct replug_plan **ret_plan, struct replug_error *err);
-/* The same with the very image that is loaded, installed or not. */
-int replug_plan_reload(const struct replug_host *host, const char *driver,
-		       struct replug_plan **ret_plan, struct replug_error *err);
-/* The same with the image that is loaded, armed: replug_image_arm(). */
-int replug_plan_arm(const struct replug_host *host, const char *driver,
-		    const struct replug_arm_options *options, struct replug_plan **ret_plan,
-		    struct replug_error *err);
+
+/* What is to be put in, in all detail. */
+struct replug_target {
+	const char *image; /* its path; NULL: the installed one */
+	bool loaded;	   /* without an image: the very one that is loaded, installed or not */
+	/* It is armed before: replug_image_arm(). Without an image: the one that is loaded. */
+	const struct replug_arm_options *arm;
+	const char *parameters; /* load parameters besides modprobe's; NULL: none */
+	/* A driver that has none is just taken out and put in; devices that a swap of it which has
+	 * failed still keeps go to the image that is put in. */
+	bool without_devices;
+};
+
+int replug_plan_target(const struct replug_host *host, const char *driver,
+		       const struct replug_target *target, struct replug_plan **ret_plan,
+		       struct replug_error *err);
 void replug_plan_free(struct replug_plan *plan);
 
 /* One module of an interrupted swap, as its owner wrote it down before it touched anything. */

@@ -21,7 +21,6 @@ struct swap {
 	const struct replug_plan *plan;
 	const struct replug_module *modules; /* driver first */
 	size_t n_modules;
-	size_t n_devices;
 	int fd;
 	struct replug_options options;
 	struct replug_result *result;
@@ -248,27 +247,64 @@ static void set_armed(struct swap *s, uint32_t flags)
 	(void)verb(s, RECOV_IOC_ARMED, &armed);
 }
 
-/* Takes the driver out, then the modules that only it needed. A dependency that somebody began to
- * use meanwhile simply stays. */
-static int unload_all(struct swap *s)
+static int take_driver_out(struct swap *s)
 {
-	uint64_t detached;
 	int r;
 
-	phase_begin(s, REPLUG_DETACH);
 	set_armed(s, RECOV_ARMED_TRUST);
 	r = module_unload(s->modules[0].name);
 	if (r)
 		return failed(s, r, "%s could not be unloaded: %s", s->modules[0].name,
 			      strerror(-r));
 	s->unloaded[0] = true;
-	detached = phase_end_at(s, REPLUG_DETACH, devices_mark(s, RECOV_MARK_KEPT));
+	return 0;
+}
 
-	phase_begin_at(s, REPLUG_UNLOAD, detached);
+/* The modules that only the driver needed. One that somebody began to use meanwhile simply stays. */
+static void take_rest_out(struct swap *s)
+{
 	for (size_t i = 1; i < s->n_modules; i++)
 		if (module_unload(s->modules[i].name) == 0)
 			s->unloaded[i] = true;
+}
+
+static int unload_all(struct swap *s)
+{
+	uint64_t detached;
+	int r;
+
+	phase_begin(s, REPLUG_DETACH);
+	r = take_driver_out(s);
+	if (r)
+		return r;
+	detached = phase_end_at(s, REPLUG_DETACH, devices_mark(s, RECOV_MARK_KEPT));
+
+	phase_begin_at(s, REPLUG_UNLOAD, detached);
+	take_rest_out(s);
 	phase_end(s, REPLUG_UNLOAD);
+	return 0;
+}
+
+static const char *options_of(const struct swap *s, size_t i)
+{
+	const struct replug_module *module = &s->modules[i];
+
+	return !s->rollback && module->new_options ? module->new_options : module->options;
+}
+
+static int put_in(struct swap *s)
+{
+	int r;
+
+	for (size_t i = s->n_modules; i-- > 0;) {
+		if (!s->unloaded[i])
+			continue;
+		r = module_load(image_of(s, i), options_of(s, i));
+		if (r)
+			return failed(s, r, "%s could not be loaded: %s", file_of(image_of(s, i)),
+				      strerror(-r));
+		s->unloaded[i] = false;
+	}
 	return 0;
 }
 
@@ -279,15 +315,9 @@ static int load_all(struct swap *s)
 	int r;
 
 	phase_begin(s, REPLUG_LOAD);
-	for (size_t i = s->n_modules; i-- > 0;) {
-		if (!s->unloaded[i])
-			continue;
-		r = module_load(image_of(s, i), s->modules[i].options);
-		if (r)
-			return failed(s, r, "%s could not be loaded: %s", file_of(image_of(s, i)),
-				      strerror(-r));
-		s->unloaded[i] = false;
-	}
+	r = put_in(s);
+	if (r)
+		return r;
 	s->new_is_in = !s->rollback;
 	probing = phase_end_at(s, REPLUG_LOAD, devices_first_mark(s, RECOV_MARK_PROBING));
 
@@ -442,13 +472,92 @@ static int arm(struct swap *s)
 	return 0;
 }
 
+/* Of a driver that is loaded, but was bound to no device before. */
+static int wait_for_devices(struct swap *s)
+{
+	uint64_t limit = now_ns() + ATTACH_MS * UINT64_C(1000000);
+	struct recov_armed armed = {};
+	struct replug_host host;
+	size_t n = 0;
+	int storage;
+
+	strncpy(armed.driver, s->modules[0].name, sizeof(armed.driver) - 1);
+	replug_host_init(&host, s->fd, &storage);
+	for (;;) {
+		_cleanup_free_ struct replug_device *devices = NULL;
+
+		if (verb(s, RECOV_IOC_ARMED, &armed) == 0 && armed.failed)
+			return failed(s, -EIO, "%s has faulted as it was put in",
+				      file_of(image_of(s, 0)));
+		if (host.devices(host.ctx, s->modules[0].name, &devices, &n) == 0 && n)
+			return 0;
+		if (now_ns() >= limit)
+			return failed(s, -ENODEV, "no device was bound to %s within %d s",
+				      file_of(image_of(s, 0)), ATTACH_MS / 1000);
+		(void)poll(NULL, 0, 50);
+	}
+}
+
+static int reload(struct swap *s)
+{
+	int r;
+
+	phase_begin(s, REPLUG_DETACH);
+	r = take_driver_out(s);
+	if (r) {
+		set_armed(s, RECOV_ARMED_DISTRUST);
+		return r;
+	}
+	phase_end(s, REPLUG_DETACH);
+	phase_begin(s, REPLUG_UNLOAD);
+	take_rest_out(s);
+	phase_end(s, REPLUG_UNLOAD);
+	phase_begin(s, REPLUG_LOAD);
+	r = put_in(s);
+	if (r)
+		return r;
+	phase_end(s, REPLUG_LOAD);
+	phase_begin(s, REPLUG_ATTACH);
+	r = wait_for_devices(s);
+	if (!r)
+		phase_end(s, REPLUG_ATTACH);
+	return r;
+}
+
+/* What an earlier swap has failed to give back is still kept, until its deadline. */
+static int reload_for_kept(struct swap *s)
+{
+	const char *missing;
+	int r;
+
+	r = unload_all(s);
+	if (!r)
+		r = devices_wait(s, test_kept, ATTACH_MS, &missing);
+	if (!r)
+		r = load_all(s);
+	if (!r)
+		r = serve(s, false);
+	if (r)
+		(void)verb(s, RECOV_IOC_ABANDON, NULL);
+	return r;
+}
+
 int replug_swap_run(const struct replug_plan *plan, int fd, const struct replug_options *options,
 		    struct replug_result *ret_result)
 {
 	struct swap s;
+	size_t n;
 	int r;
 
 	r = begin(&s, plan, fd, options, ret_result);
+	(void)replug_plan_devices(plan, &n);
+	/* There is nothing to hold, and no way back, as the old image serves nobody. */
+	if (!r && n == 0) {
+		r = verb(&s, RECOV_IOC_TAKE, NULL) ? reload(&s) : reload_for_kept(&s);
+		if (!r)
+			ret_result->outcome = REPLUG_SUCCESS;
+		return 0;
+	}
 	if (!r)
 		r = arm(&s);
 	if (r) {

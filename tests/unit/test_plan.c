@@ -398,6 +398,43 @@ static void test_driver_without_devices_is_refused(void **state)
 	assert_refused(m, "eth", NULL, REPLUG_FAULT_REFUSED, "eth is not loaded");
 }
 
+static void test_driver_without_devices_is_planned_when_told_so(void **state)
+{
+	const struct replug_target target = {.loaded = true, .without_devices = true};
+	struct replug_plan *plan = NULL;
+	struct machine *m = *state;
+	struct replug_error error;
+	size_t n;
+
+	machine_module(m, "eth", "", 0);
+	m->n_devices = 0;
+	assert_int_equal(replug_plan_target(&m->host, "eth", &target, &plan, &error), 0);
+	replug_plan_devices(plan, &n);
+	assert_int_equal(n, 0);
+	replug_plan_free(plan);
+}
+
+static void test_parameters_come_after_those_of_modprobe(void **state)
+{
+	const struct replug_target target = {.parameters = "debug=2"};
+	struct machine *m = *state;
+	struct replug_plan *plan = NULL;
+	struct replug_error error;
+	const struct replug_module *modules;
+	char options[64];
+	size_t n;
+
+	machine_module(m, "eth", "", 0);
+	assert_int_equal(replug_plan_target(&m->host, "eth", &target, &plan, &error), 0);
+	modules = replug_plan_modules(plan, &n);
+	snprintf(options, sizeof(options), "%s debug=2", modules[0].options);
+	assert_string_equal(modules[0].new_options, options);
+	replug_plan_free(plan);
+	plan = plan_good(m, "eth", NULL);
+	assert_null(replug_plan_modules(plan, &n)[0].new_options);
+	replug_plan_free(plan);
+}
+
 static void test_device_that_can_not_be_carried_over_is_refused(void **state)
 {
 	struct machine *m = *state;
@@ -504,6 +541,8 @@ int main(void)
 		MACHINE_TEST(test_driver_installed_with_another_version_is_refused),
 		MACHINE_TEST(test_same_build_id_is_enough),
 		MACHINE_TEST(test_driver_without_devices_is_refused),
+		MACHINE_TEST(test_driver_without_devices_is_planned_when_told_so),
+		MACHINE_TEST(test_parameters_come_after_those_of_modprobe),
 		MACHINE_TEST(test_device_that_can_not_be_carried_over_is_refused),
 		MACHINE_TEST(test_plan_is_restored_from_paths),
 		MACHINE_TEST(test_restoring_another_module_is_refused),
