@@ -5,6 +5,7 @@
 #include "../recoverd/cleanup.h"
 #include "../recoverd/duration.h"
 #include "../recoverd/policy.h"
+#include "../recoverd/text.h"
 #include "output.h"
 
 static void on_wrong(void *ctx, const char *file, unsigned line, const char *text)
@@ -27,30 +28,61 @@ static int check(const char *path)
 	return r < 0 ? r == -ENOENT ? EXIT_USAGE : EXIT_FAILED : EXIT_DONE;
 }
 
+static json_t *detect_json(const struct policy *policy)
+{
+	json_t *on = json_array();
+
+	for (int i = 0; i < POLICY_TRIGGERS; i++) {
+		if (policy_is_on(policy, (enum policy_trigger)i))
+			json_array_append_new(
+				on, json_string(policy_trigger_name((enum policy_trigger)i)));
+	}
+	return json_pack("{s:o, s:s?, s:I, s:I, s:i, s:I}", "on", on, "heartbeat",
+			 policy->heartbeat, "heartbeat_interval_ms",
+			 (json_int_t)policy->heartbeat_ms, "heartbeat_timeout_ms",
+			 (json_int_t)policy->heartbeat_limit_ms, "heartbeat_misses",
+			 (int)policy->heartbeat_misses, "grace_ms", (json_int_t)policy->grace_ms);
+}
+
 static json_t *policy_json(const struct policy *policy)
 {
 	json_t *steps = json_array();
+	char text[POLICY_STEP_TEXT_MAX];
 
 	for (size_t i = 0; i < policy->n_steps; i++)
-		json_array_append_new(steps, json_string(policy_step_name(policy->steps[i])));
-	return json_pack("{s:s, s:s, s:o, s:i, s:i, s:i, s:i}", "name", policy->name, "drivers",
-			 policy->drivers, "steps", steps, "backoff_ms", (int)policy->backoff_ms,
-			 "backoff_max_ms", (int)policy->backoff_max_ms, "limit", (int)policy->limit,
-			 "interval_ms", (int)policy->interval_ms);
+		json_array_append_new(steps, text_json(policy_step_text(&policy->steps[i], text)));
+	return json_pack(
+		"{s:o, s:s, s:o, s:o, s:I, s:I, s:i, s:I, s:I, s:o?, s:s}", "name",
+		text_json(policy->name), "drivers", policy->drivers, "detect", detect_json(policy),
+		"steps", steps, "backoff_ms", (json_int_t)policy->backoff_ms, "backoff_max_ms",
+		(json_int_t)policy->backoff_max_ms, "limit", (int)policy->limit, "interval_ms",
+		(json_int_t)policy->interval_ms, "script_timeout_ms", (json_int_t)policy->script_ms,
+		"parameters", policy->parameters ? text_json(policy->parameters) : NULL, "give_up",
+		policy->unbind ? "unbind" : "leave");
 }
 
 static void say_policy(const struct policy *policy)
 {
-	char backoff[32], most[32], interval[32];
+	char backoff[32], most[32], interval[32], text[POLICY_STEP_TEXT_MAX];
 
-	say("%s: %s\n  ", policy->name, policy->drivers);
+	say("%s: %s, on", policy->name, policy->drivers);
+	for (int i = 0; i < POLICY_TRIGGERS; i++) {
+		if (policy_is_on(policy, (enum policy_trigger)i))
+			say(" %s", policy_trigger_name((enum policy_trigger)i));
+	}
+	if (policy->heartbeat)
+		say(" (%s)", policy->heartbeat);
+	say("\n  ");
 	for (size_t i = 0; i < policy->n_steps; i++)
-		say("%s%s", i ? ", then " : "", policy_step_name(policy->steps[i]));
-	say("; waits %s to %s, gives up after %u in %s\n",
+		say("%s%s", i ? ", then " : "", policy_step_text(&policy->steps[i], text));
+	say("; waits %s to %s, gives up after %u in %s%s\n",
 	    duration_format(policy->backoff_ms * UINT64_C(1000000), backoff, sizeof(backoff)),
 	    duration_format(policy->backoff_max_ms * UINT64_C(1000000), most, sizeof(most)),
 	    policy->limit,
-	    duration_format(policy->interval_ms * UINT64_C(1000000), interval, sizeof(interval)));
+	    duration_format(policy->interval_ms * UINT64_C(1000000), interval, sizeof(interval)),
+	    policy->unbind ? " and unbinds its devices" : "");
+	if (policy->parameters)
+		say("  with %s\n", policy->parameters);
 }
 
 /* The one that counts for a driver, or all. */

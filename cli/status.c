@@ -55,14 +55,28 @@ static void say_swap(const struct cli *cli, const json_t *status)
 	}
 }
 
+static void say_fault(const struct cli *cli, const json_t *driver)
+{
+	const json_t *fault = json_object_get(driver, "last_fault");
+
+	if (!json_is_object(fault))
+		return;
+	say_in(cli, COLOR_WARN, "%s: %" PRId64 " faults, the last one at %.19sZ: %s in %s\n",
+	       text_of(driver, "name"), number_of(driver, "faults"), text_of(fault, "ts"),
+	       text_of(fault, "cause"), text_of(fault, "site"));
+	if (*text_of(fault, "report"))
+		say("  %s\n", text_of(fault, "report"));
+}
+
 static void add_driver(struct table *table, const json_t *driver)
 {
 	const json_t *last = json_object_get(driver, "last");
 	const char *state = text_of(driver, "state"), *outcome = text_of(last, "outcome");
-	char devices[32], swaps[32], pause[32] = "", shown[80], when[32] = "";
+	char devices[32], swaps[32], faults[32], pause[32] = "", shown[80], when[32] = "";
 
 	snprintf(devices, sizeof(devices), "%" PRId64, number_of(driver, "devices"));
 	snprintf(swaps, sizeof(swaps), "%" PRId64, number_of(driver, "swaps"));
+	snprintf(faults, sizeof(faults), "%" PRId64, number_of(driver, "faults"));
 	snprintf(shown, sizeof(shown), "%s%s%s", state, *text_of(driver, "phase") ? ": " : "",
 		 text_of(driver, "phase"));
 	if (json_is_object(last)) {
@@ -71,11 +85,12 @@ static void add_driver(struct table *table, const json_t *driver)
 			duration_format((uint64_t)number_of(last, "pause_ns"), pause,
 					sizeof(pause));
 	}
-	table_add(table, 8,
-		  (const char *[]){text_of(driver, "name"), shown, devices, swaps, outcome, pause,
-				   when, text_of(last, "reason")},
+	table_add(table, 9,
+		  (const char *[]){text_of(driver, "name"), shown, devices, faults, swaps, outcome,
+				   pause, when, text_of(last, "reason")},
 		  (enum color[]){COLOR_NONE, color_of_state(state), COLOR_NONE, COLOR_NONE,
-				 color_of_outcome(outcome), COLOR_NONE, COLOR_NONE, COLOR_NONE});
+				 COLOR_NONE, color_of_outcome(outcome), COLOR_NONE, COLOR_NONE,
+				 COLOR_NONE});
 }
 
 int verb_status(const struct cli *cli)
@@ -95,9 +110,11 @@ int verb_status(const struct cli *cli)
 	}
 	say_daemon(cli, status);
 	say_swap(cli, status);
-	table_add(&table, 8,
-		  (const char *[]){"DRIVER", "STATE", "DEVICES", "SWAPS", "LAST", "PAUSE", "WHEN",
-				   "REASON"},
+	json_array_foreach(json_object_get(status, "drivers"), i, driver)
+		say_fault(cli, driver);
+	table_add(&table, 9,
+		  (const char *[]){"DRIVER", "STATE", "DEVICES", "FAULTS", "SWAPS", "LAST", "PAUSE",
+				   "WHEN", "REASON"},
 		  NULL);
 	json_array_foreach(json_object_get(status, "drivers"), i, driver)
 		add_driver(&table, driver);

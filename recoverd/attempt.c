@@ -249,8 +249,8 @@ static void finish_swap(struct attempt *attempt, const struct replug_result *res
 				     attempt->devices, result, duration_ns);
 	answer_client(attempt, "swap",
 		      report_swap_object(attempt->driver, attempt->devices, result));
-	if (strcmp(attempt->cause, RECOVERY_CAUSE) == 0)
-		recovery_ended(manager->recovery, attempt->driver, serves, attempt->devices);
+	recovery_swapped(manager->recovery, attempt->driver, serves, &result->error,
+			 attempt->devices);
 	if (!attempt->going)
 		return;
 
@@ -313,6 +313,7 @@ static void on_done(void *ctx, const struct replug_result *result, bool lost)
 	attempt_freep(&attempt);
 	attempt = NULL;
 	faults_check(manager->faults);
+	recovery_check(manager->recovery);
 	if (begun)
 		interruption_begin(manager, driver, reason);
 	else if (retry)
@@ -367,6 +368,8 @@ int attempt_start(struct manager *manager, const struct attempt_request *request
 		.target = request->target,
 		.image = request->image,
 		.kept_dir = manager->kept_dir,
+		.parameters = request->parameters,
+		.without_devices = request->without_devices,
 		.undo = request->undo,
 		.intent = request->kind == JOB_FINISH ? manager->intent : NULL,
 		.drain_ms = request->drain_ms,

@@ -12,10 +12,12 @@ struct attempt_request {
 	enum job_kind kind; /* JOB_PLAN, JOB_SWAP or JOB_FINISH */
 	const char *driver;
 	enum job_target target;
-	const char *image; /* NULL: as the target says */
+	const char *image;	/* NULL: as the target says */
+	const char *parameters; /* as in struct job */
+	bool without_devices;
 	uint32_t drain_ms;
 	bool undo;		   /* JOB_FINISH */
-	const char *cause;	   /* "request" or "interrupted" */
+	const char *cause;	   /* "request", "interrupted" or a policy's trigger; not copied */
 	struct varlink_call *call; /* to be answered; NULL: nobody asked */
 };
 

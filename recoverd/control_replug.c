@@ -10,6 +10,7 @@
 #include "attempt.h"
 #include "cleanup.h"
 #include "control.h"
+#include "inventory.h"
 #include "manager.h"
 #include "report.h"
 #include "text.h"
@@ -48,8 +49,18 @@ static bool is_unfinished(const struct manager *manager, const char *driver_name
 		return false;
 	if (driver->state == DRIVER_INTERRUPTED)
 		return true;
+	/* One that is loaded all the same has let go of its devices: it is put in anew. */
 	return driver->state == DRIVER_FAILED && manager->intent &&
-	       text_same_module(manager->intent->driver, driver_name);
+	       text_same_module(manager->intent->driver, driver_name) &&
+	       !inventory_is_loaded(SYSFS, driver_name);
+}
+
+/* One that fails all calls may have lost its devices, too. */
+static bool may_have_lost_devices(const struct manager *manager, const char *driver_name)
+{
+	const struct driver *driver = driver_set_find(&manager->drivers, driver_name);
+
+	return driver && (driver->state == DRIVER_FAILED || driver->state == DRIVER_FAULTED);
 }
 
 /* A swap that somebody else began is known by its driver's name alone. */
@@ -98,6 +109,7 @@ static int begin(struct manager *manager, struct varlink_call *call,
 		.driver = request->driver,
 		.target = request->target,
 		.image = request->image,
+		.without_devices = may_have_lost_devices(manager, request->driver),
 		.drain_ms = (uint32_t)request->drain_ms,
 		.cause = "request",
 		.call = call,

@@ -97,6 +97,22 @@ void driver_record(struct driver *driver, const struct replug_result *result,
 	driver->last_real = *real;
 }
 
+void driver_note_fault(struct driver *driver, const json_t *fields, const char *report)
+{
+	_cleanup_free_ char *stamp = NULL;
+	struct timespec real;
+	uint64_t mono_ns;
+
+	event_system_clock.now(NULL, &real, &mono_ns);
+	stamp = event_timestamp(&real);
+	driver->faults++;
+	json_decref(driver->last_fault);
+	driver->last_fault =
+		json_pack("{s:s, s:O, s:O, s:o}", "ts", stamp ? stamp : "", "cause",
+			  json_object_get(fields, "cause"), "site", json_object_get(fields, "site"),
+			  "report", report ? text_json(report) : json_null());
+}
+
 static json_t *last_json(const struct driver *driver)
 {
 	_cleanup_free_ char *stamp = event_timestamp(&driver->last_real);
@@ -113,12 +129,13 @@ json_t *driver_json(const struct driver *driver)
 {
 	bool swapping = driver->state == DRIVER_SWAPPING;
 
-	return json_pack("{s:o, s:s, s:s?, s:b, s:i, s:I, s:o}", "name", text_json(driver->name),
-			 "state", driver_state_name(driver->state), "phase",
-			 swapping ? replug_phase_name(driver->phase) : NULL, "rollback",
+	return json_pack("{s:o, s:s, s:s?, s:b, s:i, s:I, s:o, s:I, s:O?}", "name",
+			 text_json(driver->name), "state", driver_state_name(driver->state),
+			 "phase", swapping ? replug_phase_name(driver->phase) : NULL, "rollback",
 			 swapping && driver->rollback, "devices", (int)driver->devices, "swaps",
 			 (json_int_t)driver->swaps, "last",
-			 driver->has_last ? last_json(driver) : json_null());
+			 driver->has_last ? last_json(driver) : json_null(), "faults",
+			 (json_int_t)driver->faults, "last_fault", driver->last_fault);
 }
 
 static size_t driver_set_place(const struct driver_set *set, const char *name)
@@ -170,8 +187,10 @@ int driver_set_get(struct driver_set *set, const char *name, struct driver **ret
 
 void driver_set_uninit(struct driver_set *set)
 {
-	for (size_t i = 0; i < set->n; i++)
+	for (size_t i = 0; i < set->n; i++) {
+		json_decref(set->list[i]->last_fault);
 		free(set->list[i]);
+	}
 	free(set->list);
 	*set = (struct driver_set){};
 }

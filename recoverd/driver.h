@@ -32,8 +32,10 @@ struct driver {
 	enum driver_state state;
 	enum replug_phase phase; /* while swapping */
 	bool rollback;
-	unsigned devices; /* at the last look */
-	uint64_t swaps;	  /* finished since the daemon started, whatever their outcome */
+	unsigned devices;   /* at the last look */
+	uint64_t swaps;	    /* finished since the daemon started, whatever their outcome */
+	uint64_t faults;    /* that were caught since then */
+	json_t *last_fault; /* {ts, cause, site, report}, or NULL */
 	bool has_last;
 	struct replug_result last;
 	struct timespec last_real;
@@ -44,6 +46,8 @@ const char *driver_state_name(enum driver_state state);
 int driver_feed(struct driver *driver, enum driver_input input);
 void driver_record(struct driver *driver, const struct replug_result *result,
 		   const struct timespec *real);
+/* fields: of the event driver.fault, borrowed; report: a file, or NULL. */
+void driver_note_fault(struct driver *driver, const json_t *fields, const char *report);
 json_t *driver_json(const struct driver *driver);
 
 struct driver_set {

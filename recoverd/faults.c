@@ -8,13 +8,13 @@
 #include <sys/ioctl.h>
 
 #include "../include/recov_shadow.h"
+#include "arming.h"
 #include "cleanup.h"
 #include "log.h"
 #include "manager.h"
 #include "recovery.h"
 #include "report_fault.h"
-
-#define HOLDERS SYSFS "/module/recov_shadow/holders"
+#include "report_file.h"
 
 struct faults {
 	struct manager *manager;
@@ -62,7 +62,7 @@ static bool has_failed(int fd, const char *driver)
 }
 
 /* Brings what is known of a driver up to that. In the middle of a swap it may be either way. */
-static void look_at(struct faults *faults, int fd, const char *name)
+static void look_at(struct faults *faults, int fd, const char *name, const char *report)
 {
 	struct driver *driver;
 
@@ -70,19 +70,30 @@ static void look_at(struct faults *faults, int fd, const char *name)
 	    driver->state != DRIVER_LIVE)
 		return;
 	if (driver_feed(driver, DRIVER_FAULTS) >= 0)
-		recovery_fault(faults->manager->recovery, driver->name);
+		recovery_fault(faults->manager->recovery, driver->name, report);
 }
 
 static void on_fault(struct faults *faults, int fd, struct recov_fault *fault)
 {
+	struct manager *manager = faults->manager;
+	_cleanup_free_ char *report = NULL;
+	json_auto_t *outlook = NULL;
+	struct driver *driver;
+	json_t *fields;
+
 	/* Two CPUs' may come in another order than their times. */
 	if (fault->time_ns <= faults->before_ns)
 		return;
 	if (fault->time_ns > faults->last_ns)
 		faults->last_ns = fault->time_ns;
 	terminate(fault);
-	report_fault_caught(faults->manager->events, fault);
-	look_at(faults, fd, fault->driver);
+	fields = report_fault_fields(fault);
+	outlook = recovery_outlook(manager->recovery, fault->driver);
+	report = report_file_write(manager, fault->driver, fields, outlook);
+	if (driver_set_get(&manager->drivers, fault->driver, &driver) >= 0)
+		driver_note_fault(driver, fields, report);
+	report_fault_caught(manager->events, fields, report);
+	look_at(faults, fd, fault->driver, report);
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *ctx)
@@ -109,10 +120,10 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 	}
 }
 
-/* Armed drivers depend on the shadow module. fd -1: only tells whether there are any. */
+/* fd -1: only tells whether there are any. */
 static bool look_at_armed(struct faults *faults, int fd)
 {
-	_cleanup_closedir_ DIR *dir = opendir(HOLDERS);
+	_cleanup_closedir_ DIR *dir = opendir(ARMING_HOLDERS);
 	bool any = false;
 
 	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
@@ -120,7 +131,7 @@ static bool look_at_armed(struct faults *faults, int fd)
 			continue;
 		any = true;
 		if (fd >= 0)
-			look_at(faults, fd, entry->d_name);
+			look_at(faults, fd, entry->d_name, NULL);
 	}
 	return any;
 }

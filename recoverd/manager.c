@@ -424,6 +424,7 @@ int manager_start(struct manager *manager)
 	if (inventory_scan(SYSFS, &devices) >= 0)
 		manager_saw(manager, devices);
 	faults_check(manager->faults);
+	recovery_check(manager->recovery);
 
 	r = varlink_server_new(manager->loop, &identity, interfaces, manager, &manager->server);
 	if (r >= 0)

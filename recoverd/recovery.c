@@ -1,36 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Counts the faults of drivers and carries out the steps of their policies. */
+/* Hears of drivers that are not well, and has those watched that policies are about. */
 #include "recovery.h"
 
 #include <string.h>
 
-#include "attempt.h"
 #include "cleanup.h"
+#include "heartbeat.h"
+#include "inventory.h"
+#include "ladder.h"
 #include "log.h"
 #include "manager.h"
-#include "policy.h"
-#include "report.h"
+#include "patient.h"
 #include "report_fault.h"
-
-#define FAULTS_MAX 64		/* that are remembered of one driver */
-#define RETRY_USEC (100 * 1000) /* while another swap is under way */
+#include "report_file.h"
+#include "text.h"
 
 struct recovery {
 	struct manager *manager;
 	struct policy *policies;
 	struct patient *patients;
-};
-
-/* A driver that has faulted. */
-struct patient {
-	struct recovery *recovery;
-	struct patient *next;
-	char driver[REPLUG_NAME_MAX];
-	uint64_t faults_ns[FAULTS_MAX]; /* when, the last ones, in turns */
-	unsigned n_faults;		/* all */
-	uint64_t since_ns;		/* it does not serve */
-	enum job_target target;		/* of the next swap */
-	sd_event_source *timer;
+	struct event_listener listener; /* for the events that tell how drivers are */
+	sd_event_source *noticed;	/* what it has heard is not looked at yet */
 };
 
 static uint64_t now_ns(void)
@@ -41,6 +31,226 @@ static uint64_t now_ns(void)
 	event_system_clock.now(NULL, &real, &mono_ns);
 	return mono_ns;
 }
+
+static struct patient *patient_find(const struct recovery *recovery, const char *driver)
+{
+	struct patient *patient;
+
+	for (patient = recovery->patients; patient; patient = patient->next) {
+		if (text_same_module(patient->driver, driver))
+			break;
+	}
+	return patient;
+}
+
+static struct patient *patient_of(struct recovery *recovery, const char *driver)
+{
+	struct patient *patient = patient_find(recovery, driver);
+
+	if (patient)
+		return patient;
+	patient = patient_new(recovery, recovery->manager, driver);
+	if (patient) {
+		patient->next = recovery->patients;
+		recovery->patients = patient;
+	}
+	return patient;
+}
+
+const struct policy *recovery_policy(const struct recovery *recovery, const char *driver)
+{
+	return policies_find(recovery->policies, driver);
+}
+
+/* ---- what is heard of ---- */
+
+json_t *recovery_outlook(struct recovery *recovery, const char *driver)
+{
+	const struct policy *policy = policies_find(recovery->policies, driver);
+	const struct patient *patient = patient_find(recovery, driver);
+	char text[POLICY_STEP_TEXT_MAX] = "give-up";
+	unsigned n = 1;
+	size_t rung;
+
+	if (!policy)
+		return json_pack("{s:n, s:n}", "policy", "step");
+	if (patient)
+		n += patient_faults(patient, now_ns(), policy->interval_ms);
+	rung = policy_rung(policy, n);
+	if (rung < policy->n_steps)
+		policy_step_text(&policy->steps[rung], text);
+	return json_pack("{s:o, s:o, s:i}", "policy", text_json(policy->name), "step",
+			 text_json(text), "faults", (int)n);
+}
+
+void recovery_fault(struct recovery *recovery, const char *driver, const char *report)
+{
+	struct patient *patient = patient_of(recovery, driver);
+
+	if (!patient)
+		return;
+	if (patient->under_way) {
+		/* What was planned serves for this, too, but nothing that calls the driver does. */
+		patient->trigger = POLICY_ON_FAULT;
+		return;
+	}
+	patient->report = report ? strdup(report) : NULL;
+	ladder_begin(patient, POLICY_ON_FAULT);
+}
+
+void recovery_swapped(struct recovery *recovery, const char *driver, bool serves,
+		      const struct replug_error *error, const json_t *devices)
+{
+	struct patient *patient = patient_find(recovery, driver);
+
+	if (!patient)
+		return;
+	heartbeat_renew(patient->heartbeat);
+	ladder_swapped(patient, serves, error, devices);
+}
+
+/* What the event log tells of: -1: nothing that a policy knows. */
+static int trigger_of(const char *event)
+{
+	static const struct {
+		const char *event;
+		enum policy_trigger trigger;
+	} table[] = {
+		{"driver.hang", POLICY_ON_HANG},
+		{"driver.warning", POLICY_ON_WARN},
+		{"driver.oops", POLICY_ON_OOPS},
+		{"driver.tx-timeout", POLICY_ON_TX_TIMEOUT},
+		{"driver.irq-storm", POLICY_ON_STORM},
+		{"driver.timer-storm", POLICY_ON_STORM},
+		{"driver.work-storm", POLICY_ON_STORM},
+		{"driver.alloc-storm", POLICY_ON_STORM},
+		{"driver.heartbeat", POLICY_ON_HEARTBEAT},
+	};
+
+	for (size_t i = 0; event && i < ARRAY_SIZE(table); i++) {
+		if (strcmp(table[i].event, event) == 0)
+			return table[i].trigger;
+	}
+	return -1;
+}
+
+/* No event can be told while one is being handed out: this is looked at later. */
+static int on_event(struct event_listener *listener, const json_t *event)
+{
+	struct recovery *recovery =
+		(struct recovery *)((char *)listener - offsetof(struct recovery, listener));
+	const char *driver =
+		json_string_value(json_object_get(json_object_get(event, "device"), "driver"));
+	int trigger = trigger_of(json_string_value(json_object_get(event, "event")));
+	const struct policy *policy;
+	struct patient *patient;
+
+	if (trigger < 0 || !driver)
+		return 0;
+	policy = policies_find(recovery->policies, driver);
+	if (!policy || !policy_is_on(policy, (enum policy_trigger)trigger))
+		return 0;
+	patient = patient_of(recovery, driver);
+	if (!patient)
+		return -ENOMEM;
+	patient->noticed |= 1U << trigger;
+	if (!patient->evidence)
+		patient->evidence = json_incref((json_t *)event);
+	(void)sd_event_source_set_enabled(recovery->noticed, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* Of several at once the first counts. */
+static void look_at_noticed(struct patient *patient)
+{
+	json_auto_t *event = patient->evidence, *outlook = NULL;
+	struct manager *manager = patient->manager;
+	const struct driver *driver = driver_set_find(&manager->drivers, patient->driver);
+	const char *device =
+		json_string_value(json_object_get(json_object_get(event, "device"), "name"));
+	int trigger = __builtin_ctz(patient->noticed);
+
+	patient->noticed = 0;
+	patient->evidence = NULL;
+	if (patient->under_way || now_ns() < patient->grace_end_ns || !driver ||
+	    driver->state != DRIVER_LIVE)
+		return;
+	outlook = recovery_outlook(patient->recovery, patient->driver);
+	patient->report = report_file_write(manager, patient->driver, event, outlook);
+	snprintf(patient->device, sizeof(patient->device), "%s", device ? device : "");
+	ladder_begin(patient, (enum policy_trigger)trigger);
+}
+
+static int on_noticed(sd_event_source *source, void *ctx)
+{
+	struct recovery *recovery = ctx;
+
+	(void)source;
+	for (struct patient *patient = recovery->patients; patient; patient = patient->next) {
+		if (patient->noticed)
+			look_at_noticed(patient);
+	}
+	return 0;
+}
+
+static void on_miss(void *ctx, const char *reason)
+{
+	struct patient *patient = ctx;
+	const struct driver *driver = driver_set_find(&patient->manager->drivers, patient->driver);
+
+	/* Of one that has failed or is being swapped nothing else is to be expected. */
+	if (driver && driver->state == DRIVER_LIVE && !patient->under_way)
+		report_heartbeat(patient->manager->events, patient->driver, reason);
+}
+
+static void on_watched(void *ctx, const struct replug_error *error)
+{
+	const struct patient *patient = ctx;
+
+	if (error)
+		log_line(LOG_WARNING, "%s, as its policy would have it: %s", patient->driver,
+			 error->text);
+}
+
+static void attend(struct recovery *recovery, const char *driver)
+{
+	const unsigned by_watching = 1U << POLICY_ON_HANG | 1U << POLICY_ON_WARN |
+				     1U << POLICY_ON_OOPS | 1U << POLICY_ON_TX_TIMEOUT |
+				     1U << POLICY_ON_STORM;
+	const struct policy *policy = policies_find(recovery->policies, driver);
+	struct patient *patient;
+	int r = 0;
+
+	if (!policy || !(policy->heartbeat || policy->on & by_watching))
+		return;
+	patient = patient_of(recovery, driver);
+	if (!patient)
+		return;
+	if (policy->on & by_watching && !patient->watch)
+		r = observation_watch(recovery->manager, driver, 0, on_watched, patient,
+				      &patient->watch);
+	if (r >= 0 && policy->heartbeat && !patient->heartbeat)
+		r = heartbeat_new(recovery->manager->loop, driver, policy, on_miss, patient,
+				  &patient->heartbeat);
+	if (r < 0)
+		log_errno(LOG_WARNING, r, "%s can't be watched: %m", driver);
+}
+
+void recovery_check(struct recovery *recovery)
+{
+	json_auto_t *devices = NULL;
+	json_t *device;
+	size_t i;
+
+	if (inventory_scan(SYSFS, &devices) < 0)
+		return;
+	json_array_foreach(devices, i, device) {
+		if (!json_is_true(json_object_get(device, "built_in")))
+			attend(recovery, json_string_value(json_object_get(device, "driver")));
+	}
+}
+
+/* ---- policies ---- */
 
 static void on_wrong(void *ctx, const char *file, unsigned line, const char *text)
 {
@@ -53,27 +263,56 @@ static void on_wrong(void *ctx, const char *file, unsigned line, const char *tex
 		log_line(LOG_ERR, "%s: %s; the policy does not count", file, text);
 }
 
-void recovery_reload(struct recovery *recovery)
+/* The new policies may want something else. */
+static void stop_attending(struct recovery *recovery)
+{
+	for (struct patient *patient = recovery->patients; patient; patient = patient->next) {
+		heartbeat_free(patient->heartbeat);
+		patient->heartbeat = NULL;
+		observation_unwatch(patient->watch);
+		patient->watch = NULL;
+	}
+}
+
+static int read_policies(struct recovery *recovery)
 {
 	struct policy *policies = NULL;
 	int r = policies_load("", on_wrong, recovery, &policies);
 
-	if (r < 0) {
-		log_errno(LOG_ERR, r, "The policies can't be read, the old ones stay: %m");
-		return;
-	}
+	if (r < 0)
+		return log_errno(LOG_ERR, r, "The policies can't be read, the old ones stay: %m");
 	policies_free(recovery->policies);
 	recovery->policies = policies;
+	return 0;
+}
+
+void recovery_reload(struct recovery *recovery)
+{
+	if (read_policies(recovery) < 0)
+		return;
+	stop_attending(recovery);
+	recovery_check(recovery);
 }
 
 int recovery_new(struct manager *manager, struct recovery **ret_recovery)
 {
 	struct recovery *recovery = calloc(1, sizeof(*recovery));
+	int r;
 
 	if (!recovery)
 		return -ENOMEM;
 	recovery->manager = manager;
-	recovery_reload(recovery);
+	recovery->listener.deliver = on_event;
+	r = sd_event_add_defer(manager->loop, &recovery->noticed, on_noticed, recovery);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(recovery->noticed, SD_EVENT_OFF);
+	if (r < 0) {
+		sd_event_source_disable_unref(recovery->noticed);
+		free(recovery);
+		return r;
+	}
+	event_log_add(manager->events, &recovery->listener);
+	(void)read_policies(recovery);
 	*ret_recovery = recovery;
 	return 0;
 }
@@ -82,143 +321,12 @@ void recovery_free(struct recovery *recovery)
 {
 	if (!recovery)
 		return;
+	event_log_remove(recovery->manager->events, &recovery->listener);
+	sd_event_source_disable_unref(recovery->noticed);
 	for (struct patient *patient; (patient = recovery->patients);) {
 		recovery->patients = patient->next;
-		sd_event_source_disable_unref(patient->timer);
-		free(patient);
+		patient_free(patient);
 	}
 	policies_free(recovery->policies);
 	free(recovery);
-}
-
-static struct patient *patient_of(struct recovery *recovery, const char *driver)
-{
-	struct patient *patient;
-
-	for (patient = recovery->patients; patient; patient = patient->next) {
-		if (strcmp(patient->driver, driver) == 0)
-			return patient;
-	}
-	patient = calloc(1, sizeof(*patient));
-	if (!patient)
-		return NULL;
-	patient->recovery = recovery;
-	snprintf(patient->driver, sizeof(patient->driver), "%s", driver);
-	patient->next = recovery->patients;
-	recovery->patients = patient;
-	return patient;
-}
-
-/* How many faults there were in the interval, this one among them. */
-static unsigned count(const struct patient *patient, uint64_t now, uint32_t interval_ms)
-{
-	unsigned n = patient->n_faults < FAULTS_MAX ? patient->n_faults : FAULTS_MAX, in = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		in += patient->faults_ns[i] + interval_ms * UINT64_C(1000000) >= now;
-	return in;
-}
-
-static int on_due(sd_event_source *source, uint64_t usec, void *ctx)
-{
-	struct patient *patient = ctx;
-	struct manager *manager = patient->recovery->manager;
-	struct attempt_request request = {
-		.kind = JOB_SWAP,
-		.driver = patient->driver,
-		.target = patient->target,
-		.drain_ms = manager->config->drain_ms,
-		.cause = RECOVERY_CAUSE,
-	};
-	const struct driver *driver = driver_set_find(&manager->drivers, patient->driver);
-	struct replug_error why = {};
-	int r;
-
-	(void)usec;
-	if (driver && driver->state == DRIVER_FAILED)
-		report_given_up(manager->events, patient->driver, NULL, patient->n_faults,
-				"no image of it serves");
-	if (manager->stopping || !driver || driver->state != DRIVER_FAULTED)
-		return 0; /* or somebody else was faster */
-	if (!attempt_allowed(manager, patient->driver, &why)) {
-		(void)sd_event_source_set_time_relative(source, RETRY_USEC);
-		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-	}
-	r = attempt_start(manager, &request);
-	if (r < 0)
-		report_given_up(manager->events, patient->driver, NULL, patient->n_faults,
-				strerror(-r));
-	return 0;
-}
-
-static void schedule(struct patient *patient, enum job_target target, uint32_t delay_ms)
-{
-	sd_event *loop = patient->recovery->manager->loop;
-	int r;
-
-	patient->target = target;
-	sd_event_source_disable_unref(patient->timer);
-	patient->timer = NULL;
-	r = sd_event_add_time_relative(loop, &patient->timer, CLOCK_MONOTONIC,
-				       delay_ms * UINT64_C(1000), 0, on_due, patient);
-	if (r < 0)
-		log_errno(LOG_ERR, r, "%s can't be recovered: %m", patient->driver);
-}
-
-/* It does not serve, once more. */
-static void treat(struct patient *patient)
-{
-	struct recovery *recovery = patient->recovery;
-	struct event_log *events = recovery->manager->events;
-	const struct policy *policy = policies_find(recovery->policies, patient->driver);
-	uint64_t now = now_ns();
-	enum policy_step step;
-	uint32_t delay_ms;
-	unsigned n;
-
-	patient->faults_ns[patient->n_faults++ % FAULTS_MAX] = now;
-	if (!policy) {
-		report_not_recovered(events, patient->driver, NULL, "no policy is about it");
-		return;
-	}
-	n = count(patient, now, policy->interval_ms);
-	step = policy_step_at(policy, n);
-	delay_ms = policy_backoff_ms(policy, n);
-	if (step == POLICY_NONE) {
-		report_not_recovered(events, patient->driver, policy->name,
-				     "its policy is to do nothing");
-	} else if (step == POLICY_GIVE_UP) {
-		report_given_up(events, patient->driver, policy->name, n,
-				n > policy->limit ? "there were too many faults"
-						  : "its policy is to give up now");
-	} else {
-		report_recovering(events, patient->driver, policy->name, policy_step_name(step), n,
-				  delay_ms);
-		schedule(patient, step == POLICY_INSTALLED ? TARGET_INSTALLED : TARGET_LOADED,
-			 delay_ms);
-	}
-}
-
-void recovery_fault(struct recovery *recovery, const char *driver)
-{
-	struct patient *patient = patient_of(recovery, driver);
-
-	if (!patient)
-		return;
-	patient->since_ns = now_ns();
-	treat(patient);
-}
-
-void recovery_ended(struct recovery *recovery, const char *driver, bool serves,
-		    const json_t *devices)
-{
-	struct patient *patient = patient_of(recovery, driver);
-
-	if (!patient)
-		return;
-	if (serves)
-		report_driver_recovered(recovery->manager->events, driver, RECOVERY_CAUSE, devices,
-					now_ns() - patient->since_ns);
-	else
-		treat(patient);
 }

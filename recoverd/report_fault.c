@@ -34,7 +34,7 @@ static json_t *address(uint64_t value)
 	return json_sprintf("0x%" PRIx64, value);
 }
 
-void report_fault_caught(struct event_log *log, const struct recov_fault *fault)
+json_t *report_fault_fields(const struct recov_fault *fault)
 {
 	json_t *fields = fields_of(fault->driver), *stack = json_array();
 	const char *context = fault->flags & RECOV_FAULT_IN_HARDIRQ   ? "hardirq"
@@ -58,6 +58,13 @@ void report_fault_caught(struct event_log *log, const struct recov_fault *fault)
 	json_object_set_new(fields, "pid", json_integer(fault->pid));
 	json_object_set_new(fields, "comm", text_json(fault->comm));
 	json_object_set_new(fields, "stack", stack);
+	return fields;
+}
+
+void report_fault_caught(struct event_log *log, json_t *fields, const char *report)
+{
+	if (report)
+		json_object_set_new(fields, "report", text_json(report));
 	event_publish(log, "driver.fault", EVENT_ERROR, fields);
 }
 
@@ -72,7 +79,7 @@ void report_recovering(struct event_log *log, const char *driver, const char *po
 	json_t *fields = fields_of(driver);
 
 	json_object_set_new(fields, "policy", policy_json(policy));
-	json_object_set_new(fields, "step", json_string(step));
+	json_object_set_new(fields, "step", text_json(step));
 	json_object_set_new(fields, "faults", json_integer(n));
 	json_object_set_new(fields, "delay_ns", json_integer((json_int_t)delay_ms * 1000000));
 	event_publish(log, "driver.recovering", EVENT_NOTICE, fields);
@@ -97,6 +104,45 @@ void report_given_up(struct event_log *log, const char *driver, const char *poli
 	json_object_set_new(fields, "faults", json_integer(n));
 	json_object_set_new(fields, "reason", json_string(reason));
 	event_publish(log, "driver.given-up", EVENT_ERROR, fields);
+}
+
+void report_unbound(struct event_log *log, const char *driver, bool done)
+{
+	json_t *fields = fields_of(driver);
+
+	json_object_set_new(fields, "outcome", json_string(done ? "success" : "failed"));
+	event_publish(log, "driver.unbound", done ? EVENT_NOTICE : EVENT_ERROR, fields);
+}
+
+void report_step_failed(struct event_log *log, const char *driver, const char *policy,
+			const char *step, const char *reason)
+{
+	json_t *fields = fields_of(driver);
+
+	json_object_set_new(fields, "policy", policy_json(policy));
+	json_object_set_new(fields, "step", text_json(step));
+	json_object_set_new(fields, "reason", text_json(reason));
+	event_publish(log, "driver.step-failed", EVENT_WARNING, fields);
+}
+
+void report_script(struct event_log *log, const char *driver, const char *script, int status,
+		   bool late, const char *answer)
+{
+	json_t *fields = fields_of(driver);
+
+	json_object_set_new(fields, "script", text_json(script));
+	json_object_set_new(fields, "status", json_integer(status));
+	json_object_set_new(fields, "late", json_boolean(late));
+	json_object_set_new(fields, "answer", answer ? text_json(answer) : json_null());
+	event_publish(log, "driver.script", EVENT_INFO, fields);
+}
+
+void report_heartbeat(struct event_log *log, const char *driver, const char *reason)
+{
+	json_t *fields = fields_of(driver);
+
+	json_object_set_new(fields, "reason", json_string(reason));
+	event_publish(log, "driver.heartbeat", EVENT_ERROR, fields);
 }
 
 void report_policy_refused(struct event_log *log, const char *file, unsigned line,

@@ -3,11 +3,17 @@
 #ifndef RECOVERD_REPORT_FAULT_H
 #define RECOVERD_REPORT_FAULT_H
 
+#include <stdbool.h>
+
 #include "../include/recov_shadow.h"
 #include "event.h"
 
-/* A call into an armed driver was cut short. */
-void report_fault_caught(struct event_log *log, const struct recov_fault *fault);
+/* What the event will tell of a fault. */
+json_t *report_fault_fields(const struct recov_fault *fault);
+/* A call into an armed driver was cut short. Takes over fields. report: a file, or NULL. */
+void report_fault_caught(struct event_log *log, json_t *fields, const char *report);
+/* A driver does not answer its probe. */
+void report_heartbeat(struct event_log *log, const char *driver, const char *reason);
 
 /* What is done about it: n faults were counted; policy NULL: there is none. */
 void report_recovering(struct event_log *log, const char *driver, const char *policy,
@@ -16,6 +22,14 @@ void report_not_recovered(struct event_log *log, const char *driver, const char 
 			  const char *reason);
 void report_given_up(struct event_log *log, const char *driver, const char *policy, unsigned n,
 		     const char *reason);
+/* A driver that is given up has no devices any more, or should have none. */
+void report_unbound(struct event_log *log, const char *driver, bool done);
+/* The next step is taken instead. */
+void report_step_failed(struct event_log *log, const char *driver, const char *policy,
+			const char *step, const char *reason);
+/* A policy's script has ended; status -1: by a signal; answer: a step, or NULL. */
+void report_script(struct event_log *log, const char *driver, const char *script, int status,
+		   bool late, const char *answer);
 
 /* A policy that does not count; line 0: the file as a whole. */
 void report_policy_refused(struct event_log *log, const char *file, unsigned line,

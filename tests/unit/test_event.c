@@ -279,7 +279,8 @@ static void report_caught(void)
 				    .entry = "e1000_clean+0x0/0x300 [e1000]",
 				    .stack = {0xffffffff81234567}};
 
-	report_fault_caught(stream, &fault);
+	report_fault_caught(stream, report_fault_fields(&fault),
+			    "/var/lib/recoverd/reports/e1000-20251231T235959Z-0001.json");
 	report_recovering(stream, "e1000", "10-nic.policy", "restart", 2, 500);
 	report_not_recovered(stream, "e1000", NULL, "no policy is about it");
 	report_given_up(stream, "e1000", "10-nic.policy", 6, "there were too many faults");
@@ -287,7 +288,13 @@ static void report_caught(void)
 			      "Steps= has a step that is not known: \"reboot\"");
 	fault.cause = RECOV_FAULT_DIVIDE;
 	fault.flags = RECOV_FAULT_IN_HARDIRQ;
-	report_fault_caught(stream, &fault);
+	report_fault_caught(stream, report_fault_fields(&fault), NULL);
+	report_step_failed(stream, "e1000", "10-nic.policy", "replug:/root/e1000.ko",
+			   "names a file that is not owned by root");
+	report_script(stream, "e1000", "/root/ask", -1, true, NULL);
+	report_script(stream, "e1000", "/root/ask", 0, false, "restart");
+	report_heartbeat(stream, "e1000", "it does not answer in time");
+	report_unbound(stream, "e1000", true);
 }
 
 static void report_everything(void)
