@@ -155,7 +155,10 @@ $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_PARTS) $(PARTS)
 unit: $(UNIT_TESTS)
 
 # One program a fuzz_*.c; run it with a folder for its corpus.
-$(B)/fuzz/%: tests/unit/fuzz_%.c $(wildcard replug/*.[ch] include/*.h)
+FUZZED := $(wildcard replug/*.[ch] include/*.h) \
+	$(addprefix recoverd/,policy.c policy_keys.c trusted.c inifile.c duration.c)
+
+$(B)/fuzz/%: tests/unit/fuzz_%.c $(FUZZED)
 	$(call show,FUZZ)
 	@mkdir -p $(@D)
 	$(Q)clang $(BASE_CPPFLAGS) -g -O1 -fsanitize=fuzzer,address,undefined -o $@ \
