@@ -5,60 +5,11 @@
 # vm: --timeout 420 --mem 1024 --file tests/guest/lib --file tests/netstate
 . lib/lib.sh
 . lib/faulty.sh
-
-POLICIES=/etc/recoverd/policies.d
-
-# policy LINE...: of the driver, from now on.
-policy() {
-	mkdir -p $POLICIES
-	printf '%s\n' '[Match]' 'Driver=faulty_*' '[Recover]' "$@" >$POLICIES/10-faulty.policy
-	kill -HUP "$(daemon_pid)"
-	sleep 0.5
-}
-
-since() {
-	recovctl events --json | jq -cM --argjson seq "$SEQ" --arg event "driver.$1" \
-		'select(.event == $event and .seq > $seq)'
-}
-
-# told EVENT [FILTER]: one such event came since SEQ was set.
-told() {
-	since "$1" | tee "$RESULTS/event"
-	[[ $(jq -cM "select(${2:-true})" "$RESULTS/event" | wc -l) == 1 ]]
-}
-
-# now: what is told from here on counts. Not in a check, which would forget it.
-now() {
-	SEQ=$(recovctl status --json | jq .seq)
-}
-
-# fault CONTEXT: returns when it is told.
-fault() {
-	echo "null-read $1" >"$FAULT" && eventually 10 told fault
-}
-
-# comes_back CONTEXT: by itself.
-comes_back() {
-	fault "$1" && eventually 20 recovered && flows_alive
-}
-
-# recovered: each of its cards.
-recovered() {
-	[[ $(since recovered | jq -cM 'select(.cause == "fault")' | wc -l) == 2 ]]
-}
+. lib/policy.sh
 
 wrong_is_told() {
 	recovctl events --json | jq -es --argjson seq "$SEQ" 'any(.[]; .seq > $seq and
 		.event == "policy.refused" and .line == 4 and (.file | endswith("05-bad.policy")))'
-}
-
-state_is() {
-	recovctl status --json | jq -e --arg state "$1" \
-		'.drivers[] | select(.name == "faulty_net") | .state == $state'
-}
-
-taps() {
-	grep -c '\.tap.*\[faulty_net\]' /proc/kallsyms
 }
 
 faulty_pair

@@ -7,25 +7,14 @@
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device virtio-net-pci,netdev=b"
 . lib/lib.sh
 
-# build ID: a build of e1000 of its own, as far as its build id tells.
-build() {
-	local at type
-	image_of e1000 new.ko
-	while read -r at; do
-		type=$(od -An -tu4 -j $((at - 4)) -N 4 new.ko)
-		((type != 3)) || poke new.ko $((at + 4)) "$1"
-	done < <(strings -n 3 -t d new.ko | awk '$2 == "GNU" { print $1 }')
-	mv new.ko e1000.ko
-}
-
 # loaded ID: it is the one in the kernel.
 loaded() {
-	grep -q "$1" /sys/module/e1000/notes/.note.gnu.build-id
+	image_loaded e1000 "$1"
 }
 
-# swap_to ID: build, swap, and overwrite the file.
+# swap_to ID: build it, swap, and overwrite the file.
 swap_to() {
-	build "$1"
+	image_build e1000 "$1" e1000.ko
 	check_swapped "$1 goes in" "$1" e1000 --to /root/e1000.ko
 	check "$1 is loaded" loaded "$1"
 	echo "being built" >e1000.ko

@@ -14,6 +14,23 @@ image_of() {
 	unsign "$2"
 }
 
+# image_build MODULE ID FILE: a build of it of its own, as far as its build id tells, which begins
+# with ID.
+image_build() {
+	local at type
+	image_of "$1" new.ko
+	while read -r at; do
+		type=$(od -An -tu4 -j $((at - 4)) -N 4 new.ko)
+		((type != 3)) || poke new.ko $((at + 4)) "$2"
+	done < <(strings -n 3 -t d new.ko | awk '$2 == "GNU" { print $1 }')
+	mv new.ko "$3"
+}
+
+# image_loaded MODULE ID: that build is the one in the kernel.
+image_loaded() {
+	grep -q "$2" "/sys/module/$1/notes/.note.gnu.build-id"
+}
+
 # unsign FILE: cut what follows the section headers, which come last in a module.
 unsign() {
 	local file=$1 offset size count
