@@ -108,8 +108,12 @@ cell() {
 		echo "recovered, but nothing gets through"
 		return 1
 	}
-	if ((flows)) && ! { eventually 30 flows_caught_up && flows_alive; }; then
-		echo "recovered, but a connection is lost or stalled"
+	if ((flows)) && ! eventually 30 flows_caught_up; then
+		echo "recovered, but a connection is stalled"
+		return 1
+	fi
+	if ((flows)) && (($(flows_connected) != CONNECTED)); then
+		echo "recovered, but a connection is lost"
 		return 1
 	fi
 	if [[ $(complaint) ]]; then
@@ -132,7 +136,7 @@ load() {
 	((flows)) || flows_start --rate 50
 	sleep $LOAD
 	flows_stop &>/dev/null || {
-		echo "a connection was lost under load: $(tail -n 1 "$RESULTS/flows")"
+		echo "not everything arrived: $(grep -A 1 '^tcp' "$RESULTS/flows" | tr -s ' \n' ' ')"
 		return 1
 	}
 	if [[ $(complaint) ]]; then
@@ -147,7 +151,10 @@ printf '%s\n' '[Match]' 'Driver=faulty_*' '[Recover]' Steps=restart Backoff=0 Li
 faulty_pair
 start_recoverd
 recovctl arm faulty_net >/dev/null
-((!flows)) || flows_start --rate 50
+if ((flows)); then
+	flows_start --rate 50
+	CONNECTED=$(flows_connected)
+fi
 dmesg -c >/dev/null
 while read -r fault context <&3; do
 	echo "> $fault $context"

@@ -31,6 +31,11 @@ flows_alive() {
 	[[ ! -e $RESULTS/flow-status ]]
 }
 
+# flows_connected: how many connections there are.
+flows_connected() {
+	ss -tn "dst $PEER_V4" | grep -c ESTAB
+}
+
 # flows_caught_up: no connection waits with a packet that was lost. One that is lost again and again,
 # before each of its longer and longer waits is over, ends at last.
 flows_caught_up() {
