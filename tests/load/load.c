@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -18,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../drivers/faulty/faulty_ioctl.h"
 #include "../drivers/leaky/leaky_ioctl.h"
 
 #define PORT	      5400
@@ -213,6 +216,23 @@ static void load_ioctl(const char *path, uint64_t count)
 	close(fd);
 }
 
+/* ---- faulty_net: its driver is called once for each ---- */
+
+static void load_private(const char *device, uint64_t count)
+{
+	int fd = checked(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
+	struct faulty_net_state state;
+	struct ifreq request = {.ifr_data = (char *)&state};
+	struct moment from;
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
+	from = begin();
+	for (uint64_t i = 0; i < count; i++)
+		checked(ioctl(fd, SIOCDEVPRIVATE, &request), device);
+	end(&from, count);
+	close(fd);
+}
+
 /* ---- leaky's storms ---- */
 
 #define LEAKY_PARAMETERS "/sys/module/leaky/parameters/"
@@ -276,8 +296,9 @@ static const struct verb {
 	const char *name;
 	void (*run)(const char *what, uint64_t count);
 } verbs[] = {
-	{"udp", load_udp},     {"tcp", load_tcp},     {"open", load_open},
-	{"ioctl", load_ioctl}, {"storm", load_storm}, {"slab", load_slab},
+	{"udp", load_udp},	   {"tcp", load_tcp},	  {"open", load_open},
+	{"ioctl", load_ioctl},	   {"storm", load_storm}, {"slab", load_slab},
+	{"private", load_private},
 };
 
 int main(int argc, char **argv)
@@ -294,6 +315,7 @@ int main(int argc, char **argv)
 	      "       load tcp ADDRESS BYTES     a stream to it\n"
 	      "       load open FILE COUNT       open and close it\n"
 	      "       load ioctl FILE COUNT      ioctls that set something\n"
+	      "       load private DEVICE COUNT  ioctls of a card of faulty_net\n"
 	      "       load storm ENTRY COUNT     leaky's interrupts, timers or works\n"
 	      "       load slab SIZE COUNT       slab objects that leaky takes and gives back\n"
 	      "prints how many there were, and for how many nanoseconds the CPUs were busy, as "
