@@ -6,7 +6,7 @@
 #
 # Prints "> FAULT CONTEXT" when all is ready, and if the machine lives, its JSON object. With the
 # argument `list` alone: the faults, with the contexts of each.
-# vm: --timeout 90 --mem 512 --file tests/guest/lib --file tests/netstate
+# vm: --timeout 90 --file tests/guest/lib --file tests/netstate
 # shellcheck source=../guest/lib/lib.sh
 . lib/lib.sh
 # shellcheck source=../guest/lib/faulty.sh
