@@ -126,7 +126,7 @@ static int teardown(void **state)
 static void task(unsigned pid, uint64_t mark)
 {
 	tasks[0] = (struct recov_stay){
-		.site = 0xabc, .mark = mark, .slot = 3, .pid = pid, .comm = "head"};
+		.site = 0xabc, .mark = mark, .slot = 3, .pid = pid, .asleep = 1, .comm = "head"};
 	n_tasks = 1;
 }
 
@@ -170,6 +170,37 @@ static void a_task_that_was_just_awake_still_stays(void **state)
 	look(1);
 	task(10, 1);
 	look(3);
+	assert_int_equal(n_told, 1);
+}
+
+static void a_task_that_sleeps_again_and_again_stays(void **state)
+{
+	task(10, 1);
+	look(1);
+	tasks[0].asleep = 0;
+	tasks[0].site = 0xdef;
+	look(6);
+	assert_int_equal(n_told, 1);
+}
+
+static void one_that_never_sleeps_does_not(void **state)
+{
+	task(10, 1);
+	tasks[0].asleep = 0;
+	look(10);
+	assert_int_equal(n_told, 0);
+}
+
+static void a_task_that_is_on_a_cpu_is_told_once(void **state)
+{
+	task(10, 1);
+	cpus[0] = tasks[0];
+	n_cpus = 1;
+	for (unsigned i = 0; i < 10; i++) {
+		cpus[0].since_ns = 100 * SECOND;
+		cpus[0].seen_ns = now;
+		look(1);
+	}
 	assert_int_equal(n_told, 1);
 }
 
@@ -328,6 +359,9 @@ int main(void)
 		TEST(a_task_that_stays_is_told_once),
 		TEST(a_task_that_comes_again_and_again_is_not),
 		TEST(a_task_that_was_just_awake_still_stays),
+		TEST(a_task_that_sleeps_again_and_again_stays),
+		TEST(one_that_never_sleeps_does_not),
+		TEST(a_task_that_is_on_a_cpu_is_told_once),
 		TEST(one_that_has_left_begins_anew),
 		TEST(a_call_is_told_instead_of_its_task),
 		TEST(the_task_tells_whose_a_call_is),
