@@ -25,7 +25,7 @@ struct cli {
 	const char *inside; /* NULL: not asked for */
 	const char *to;
 	uint64_t budget; /* bytes; 0: none */
-	bool has_drain;
+	bool has_drain, untrusted;
 	uint32_t drain_ms;
 	char **operands;
 	int n_operands;

@@ -28,11 +28,13 @@ enum {
 	TAKES_EVENTS = 1 << 9,
 	TAKES_BUDGET = 1 << 10,
 	TAKES_INSIDE = 1 << 11,
+	TAKES_UNTRUSTED = 1 << 12,
 };
 
 static const char *const taken_names[] = {"--to",      "--check",     "--dry-run", "--drain-limit",
 					  "--follow",  "--from-load", "--memory",  "--dma-maps",
-					  "--packets", "--events",    "--budget",  "--inside"};
+					  "--packets", "--events",    "--budget",  "--inside",
+					  "--untrusted"};
 
 static const struct verb {
 	const char *name;
@@ -55,8 +57,9 @@ static const struct verb {
 	{"disarm", verb_disarm, 1, 1, TAKES_CHECK | TAKES_DRY_RUN | TAKES_DRAIN,
 	 "disarm DRIVER [--check|--dry-run] [--drain-limit T]",
 	 "Put the installed image in place of an armed one"},
-	{"recover", verb_recover, 1, 1, TAKES_CHECK | TAKES_DRY_RUN | TAKES_DRAIN,
-	 "recover DRIVER [--check|--dry-run] [--drain-limit T]",
+	{"recover", verb_recover, 1, 1,
+	 TAKES_CHECK | TAKES_DRY_RUN | TAKES_DRAIN | TAKES_UNTRUSTED,
+	 "recover DRIVER [--untrusted] [--check|--dry-run] [--drain-limit T]",
 	 "Take a driver out and put the very same image back in"},
 	{"trace", verb_trace, 1, 1,
 	 TAKES_FROM_LOAD | TAKES_MEMORY | TAKES_DMA_MAPS | TAKES_PACKETS | TAKES_EVENTS |
@@ -81,6 +84,7 @@ static const char options_help[] =
 	"  --check            only tell whether it would be possible\n"
 	"  --dry-run          print the whole plan and change nothing\n"
 	"  --drain-limit=T    how long work in flight may take to end, as 500ms or 1.5s\n"
+	"  --untrusted        take the driver out without calling it any more\n"
 	"  --from-load        the driver need not be loaded yet\n"
 	"  --inside[=GLOB]    also count the calls of its own functions, of these names\n"
 	"  --memory           also its slab memory\n"
@@ -196,6 +200,7 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		EVENTS,
 		BUDGET,
 		INSIDE,
+		UNTRUSTED,
 		JSON,
 		NO_LEGEND,
 		COLOR,
@@ -215,6 +220,7 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		{"events", no_argument, NULL, EVENTS},
 		{"budget", required_argument, NULL, BUDGET},
 		{"inside", optional_argument, NULL, INSIDE},
+		{"untrusted", no_argument, NULL, UNTRUSTED},
 		{"json", no_argument, NULL, JSON},
 		{"no-legend", no_argument, NULL, NO_LEGEND},
 		{"color", required_argument, NULL, COLOR},
@@ -282,6 +288,10 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 			if (!*cli->inside)
 				r = missing_value("--inside");
 			*ret_given |= TAKES_INSIDE;
+			break;
+		case UNTRUSTED:
+			cli->untrusted = true;
+			*ret_given |= TAKES_UNTRUSTED;
 			break;
 		case JSON:
 			cli->json = true;

@@ -160,6 +160,8 @@ static json_t *request(const struct cli *cli, const char *target)
 		json_object_set_new(
 			parameters, "image",
 			json_sprintf("%s/%s", getcwd(cwd, sizeof(cwd)) ? cwd : ".", cli->to));
+	if (cli->untrusted)
+		json_object_set_new(parameters, "untrusted", json_true());
 	if (cli->check)
 		json_object_set_new(parameters, "check", json_true());
 	if (cli->dry_run)

@@ -208,6 +208,9 @@ struct recov_fault {
  * is still loaded. out: what held before. */
 #define RECOV_ARMED_TRUST    (1u << 0)
 #define RECOV_ARMED_DISTRUST (1u << 1)
+/* With TRUST: if it fails while it is being unloaded, what RELEASE does is done at the end of its exit
+ * function, so that the unloading ends. */
+#define RECOV_ARMED_RELEASE  (1u << 2)
 
 struct recov_armed {
 	char driver[RECOV_NAME_LEN];
@@ -217,6 +220,37 @@ struct recov_armed {
 	__u32 pad;
 };
 
+/* RELEASE: take from the armed driver of the swap what it has, without calling it once more: in place
+ * of its remove() and exit functions, after which delete_module(2) finds nothing left to do. For HOLD,
+ * or after it. What the kernel itself lists as the driver's is given back: only what the driver's
+ * memory or code and a list of the kernel both say is its own. The rest of its memory is lost.
+ * EBUSY: something of it does not end; RELEASED tells what. ENOENT: it is not loaded, or not armed. */
+enum recov_released_class {
+	RECOV_RELEASED_CALL,	/* calls that slept in the driver, and have been ended */
+	RECOV_RELEASED_IRQ,	/* handlers of interrupts */
+	RECOV_RELEASED_TIMER,	/* that were pending */
+	RECOV_RELEASED_HRTIMER, /* likewise */
+	RECOV_RELEASED_WORK,	/* delayed ones, likewise */
+	RECOV_RELEASED_NAPI,
+	RECOV_RELEASED_PACKET,	/* that were to be sent */
+	RECOV_RELEASED_MAPPING, /* of the device's memory */
+	RECOV_RELEASED_MEMORY,	/* areas of vmalloc() */
+	RECOV_RELEASED_DRIVER,	/* registered ones; with each what its devices have from devm_*() */
+	RECOV_RELEASED_VECTORS, /* devices whose message-signalled interrupts were on */
+	RECOV_RELEASED_REGION,	/* of a device's address space */
+	RECOV_RELEASED_ENABLE,	/* devices that were on */
+	RECOV_RELEASED_RESET,	/* devices that have been reset besides */
+	RECOV_RELEASED_CLASSES = 16
+};
+
+/* RELEASED: what was released in the swap, or in the last one. Works in any session. */
+struct recov_released {
+	__u32 images; /* of the driver, that have been released */
+	__s32 error;  /* of the last one, with reason */
+	__u32 counts[RECOV_RELEASED_CLASSES];
+	char reason[RECOV_REASON_LEN];
+};
+
 #define RECOV_IOC_TYPE	 0xEC
 #define RECOV_IOC_INFO	 _IOR(RECOV_IOC_TYPE, 0x00, struct recov_info)
 #define RECOV_IOC_MATCH	 _IOWR(RECOV_IOC_TYPE, 0x01, struct recov_match)
@@ -224,6 +258,7 @@ struct recov_armed {
 #define RECOV_IOC_SYMBOL _IOWR(RECOV_IOC_TYPE, 0x03, struct recov_symbol)
 #define RECOV_IOC_FAULT	 _IOWR(RECOV_IOC_TYPE, 0x04, struct recov_fault)
 #define RECOV_IOC_ARMED	 _IOWR(RECOV_IOC_TYPE, 0x05, struct recov_armed)
+#define RECOV_IOC_RELEASED _IOR(RECOV_IOC_TYPE, 0x06, struct recov_released)
 #define RECOV_IOC_ARM	 _IOW(RECOV_IOC_TYPE, 0x10, struct recov_arm)
 /* The verbs of the owner; EPERM for any other session, EINVAL out of order. */
 #define RECOV_IOC_HOLD	  _IO(RECOV_IOC_TYPE, 0x11)
@@ -233,6 +268,7 @@ struct recov_armed {
 /* TAKE: become the owner of a swap whose owner is gone. ENOENT: there is none. EBUSY: it has
  * an owner. */
 #define RECOV_IOC_TAKE _IO(RECOV_IOC_TYPE, 0x15)
+#define RECOV_IOC_RELEASE _IO(RECOV_IOC_TYPE, 0x16) /* a verb of the owner */
 
 #ifndef __cplusplus
 _Static_assert(sizeof(struct recov_info) == 32 + RECOV_NAME_LEN, "recov_info");
@@ -244,6 +280,8 @@ _Static_assert(sizeof(struct recov_symbol) == 8 + RECOV_KSYM_LEN + RECOV_NAME_LE
 _Static_assert(sizeof(struct recov_fault) == 8 * (6 + RECOV_FAULT_STACK_DEPTH) + 24 + 16 +
 						     RECOV_NAME_LEN + 2 * RECOV_KSYM_LEN,
 	       "recov_fault");
+_Static_assert(sizeof(struct recov_released) == 8 + 4 * RECOV_RELEASED_CLASSES + RECOV_REASON_LEN,
+	       "recov_released");
 _Static_assert(sizeof(struct recov_armed) == 16 + RECOV_NAME_LEN, "recov_armed");
 _Static_assert(sizeof(struct recov_arm) == 16 + RECOV_NAME_LEN, "recov_arm");
 #endif

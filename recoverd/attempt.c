@@ -371,6 +371,7 @@ int attempt_start(struct manager *manager, const struct attempt_request *request
 		.parameters = request->parameters,
 		.without_devices = request->without_devices,
 		.undo = request->undo,
+		.untrusted = request->untrusted,
 		.intent = request->kind == JOB_FINISH ? manager->intent : NULL,
 		.drain_ms = request->drain_ms,
 		.deadline_ms = manager->config->deadline_ms,

@@ -17,6 +17,7 @@ struct attempt_request {
 	bool without_devices;
 	uint32_t drain_ms;
 	bool undo;		   /* JOB_FINISH */
+	bool untrusted;		   /* JOB_SWAP: the driver is not called any more */
 	const char *cause;	   /* "request", "interrupted" or a policy's trigger; not copied */
 	struct varlink_call *call; /* to be answered; NULL: nobody asked */
 };

@@ -18,7 +18,7 @@
 struct replug_request {
 	const char *driver, *image;
 	enum job_target target;
-	bool check, dry_run;
+	bool check, dry_run, untrusted;
 	int64_t drain_ms;
 };
 
@@ -111,6 +111,7 @@ static int begin(struct manager *manager, struct varlink_call *call,
 		.image = request->image,
 		.without_devices = may_have_lost_devices(manager, request->driver),
 		.drain_ms = (uint32_t)request->drain_ms,
+		.untrusted = request->untrusted,
 		.cause = "request",
 		.call = call,
 	};
@@ -174,6 +175,7 @@ int control_replug(struct varlink_call *call, json_t *parameters, void *ctx)
 		{.name = "image", .type = VARLINK_STRING, .ret = &request.image},
 		{.name = "target", .type = VARLINK_STRING, .ret = &target},
 		{.name = "check", .type = VARLINK_BOOL, .ret = &request.check},
+		{.name = "untrusted", .type = VARLINK_BOOL, .ret = &request.untrusted},
 		{.name = "dry_run", .type = VARLINK_BOOL, .ret = &request.dry_run},
 		{.name = "drain_limit_ms",
 		 .type = VARLINK_INT,

@@ -84,6 +84,7 @@ static struct replug_options job_options(const struct job *job, int *fd)
 		.drain_ms = job->drain_ms,
 		.deadline_ms = job->deadline_ms,
 		.link_ms = job->link_ms,
+		.untrusted = job->untrusted,
 		.progress = on_progress,
 		.ctx = fd,
 	};

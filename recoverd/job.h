@@ -42,6 +42,7 @@ struct job {
 	const char *const *drivers;  /* JOB_MATCH; ends with NULL */
 	const struct intent *intent; /* JOB_FINISH */
 	bool undo;		     /* JOB_FINISH: back to the old images */
+	bool untrusted;		     /* JOB_SWAP: the driver that is taken out is not called */
 	unsigned group;		     /* JOB_*LOAD_PROGRAMS: enum program_group */
 };
 

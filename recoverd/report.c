@@ -72,6 +72,19 @@ static json_t *phases_object(const uint64_t phases_ns[REPLUG_PHASES])
 	return phases;
 }
 
+/* What was taken from a driver that was not called; null: it was. */
+static json_t *released_object(const struct replug_result *result)
+{
+	json_t *released;
+
+	if (!result->untrusted)
+		return json_null();
+	released = json_object();
+	for (unsigned i = 0; i < REPLUG_RELEASED; i++)
+		set_number(released, replug_released_name(i), result->released[i]);
+	return released;
+}
+
 void report_daemon_started(struct event_log *log, const char *version, pid_t pid)
 {
 	event_publish(log, "daemon.started", EVENT_INFO,
@@ -146,6 +159,7 @@ void report_swap_finished(struct event_log *log, const char *driver, const char 
 	set_number(fields, "duration_ns", duration_ns);
 	set_number(fields, "pause_ns", result->pause_ns);
 	json_object_set_new(fields, "phases_ns", phases_object(result->phases_ns));
+	json_object_set_new(fields, "released", released_object(result));
 	json_object_set_new(fields, "devices", devices_of_event(driver, devices));
 	event_publish(log, "swap.finished", severity, fields);
 }
@@ -225,6 +239,7 @@ json_t *report_swap_object(const char *driver, const json_t *devices,
 	json_object_set_new(object, "devices", devices_of_event(driver, devices));
 	json_object_set_new(object, "phases_ns", phases_object(result->phases_ns));
 	set_number(object, "pause_ns", result->pause_ns);
+	json_object_set_new(object, "released", released_object(result));
 	set_text(object, "fault", fault_name(result->error.fault));
 	return object;
 }

@@ -128,14 +128,15 @@ static int parse_result(json_t *body, struct worker_message *message)
 {
 	struct replug_result result = {};
 	const char *type, *outcome, *fault, *reason;
-	json_t *phases, *number;
+	json_t *phases, *released, *number;
+	int found = 0, untrusted;
 	json_int_t pause_ns;
-	int found = 0;
 	size_t i;
 
-	if (json_unpack_ex(body, NULL, JSON_STRICT, "{s:s, s:s, s:s, s:s, s:o, s:I}", "type", &type,
-			   "outcome", &outcome, "fault", &fault, "reason", &reason, "phases_ns",
-			   &phases, "pause_ns", &pause_ns) < 0)
+	if (json_unpack_ex(body, NULL, JSON_STRICT, "{s:s, s:s, s:s, s:s, s:o, s:I, s:b, s:o}",
+			   "type", &type, "outcome", &outcome, "fault", &fault, "reason", &reason,
+			   "phases_ns", &phases, "pause_ns", &pause_ns, "untrusted", &untrusted,
+			   "released", &released) < 0)
 		return -EBADMSG;
 	for (int o = REPLUG_SUCCESS; o <= REPLUG_FAILED; o++) {
 		if (strcmp(replug_outcome_name(o), outcome) == 0) {
@@ -157,6 +158,15 @@ static int parse_result(json_t *body, struct worker_message *message)
 			return -EBADMSG;
 		result.phases_ns[i] = (uint64_t)json_integer_value(number);
 	}
+	if (json_array_size(released) != REPLUG_RELEASED)
+		return -EBADMSG;
+	json_array_foreach(released, i, number) {
+		if (!json_is_integer(number) || json_integer_value(number) < 0 ||
+		    json_integer_value(number) > UINT32_MAX)
+			return -EBADMSG;
+		result.released[i] = (uint32_t)json_integer_value(number);
+	}
+	result.untrusted = untrusted;
 	result.pause_ns = (uint64_t)pause_ns;
 	snprintf(result.error.text, sizeof(result.error.text), "%s", reason);
 	message->result = result;
@@ -340,14 +350,17 @@ json_t *worker_message_phase(enum replug_phase phase, bool rollback, bool done, 
 
 json_t *worker_message_result(const struct replug_result *result)
 {
-	json_t *phases = json_array();
+	json_t *phases = json_array(), *released = json_array();
 
 	for (int i = 0; i < REPLUG_PHASES; i++)
 		json_array_append_new(phases, json_integer((json_int_t)result->phases_ns[i]));
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I}", "type", "result", "outcome",
+	for (int i = 0; i < REPLUG_RELEASED; i++)
+		json_array_append_new(released, json_integer((json_int_t)result->released[i]));
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:b, s:o}", "type", "result", "outcome",
 			 replug_outcome_name(result->outcome), "fault",
 			 fault_name(result->error.fault), "reason", text_json(result->error.text),
-			 "phases_ns", phases, "pause_ns", (json_int_t)result->pause_ns);
+			 "phases_ns", phases, "pause_ns", (json_int_t)result->pause_ns,
+			 "untrusted", result->untrusted, "released", released);
 }
 
 json_t *worker_message_match(const char *driver, const struct replug_error *error,

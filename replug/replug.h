@@ -71,6 +71,9 @@ int replug_image_private_size(const struct replug_image *image, uint32_t *ret_by
  * are the image's. -ENOMEM. */
 int replug_image_functions(const struct replug_image *image, const char ***ret_names,
 			   size_t *ret_n);
+/* The name of an import by which the image registers something that is not taken back for a driver
+ * that is not called; NULL: there is none. Such a driver has to leave by itself. */
+const char *replug_image_registers(const struct replug_image *image);
 /* The contents of the first section of that name, owned by the image; NULL: there is none. */
 const void *replug_image_section(const struct replug_image *image, const char *name,
 				 size_t *ret_size);
@@ -231,7 +234,15 @@ enum replug_outcome {
 
 const char *replug_outcome_name(enum replug_outcome outcome); /* "rolled-back", ... */
 
+/* What may be taken from a driver that is not called, see RECOV_IOC_RELEASE. */
+#define REPLUG_RELEASED 14
+
+const char *replug_released_name(unsigned what); /* "irq", ... */
+
 struct replug_options {
+	/* The driver that is taken out is not called: it has to be armed. Without it that is the last
+	 * resort for an armed one that fails while it is taken out. */
+	bool untrusted;
 	uint32_t drain_ms;    /* for work in flight before the hold */
 	uint32_t deadline_ms; /* of the whole swap, kept by the kernel; 0: default 30000 */
 	uint32_t link_ms;     /* how long a device that was usable may take to be so again;
@@ -247,6 +258,8 @@ struct replug_result {
 	struct replug_error error;	   /* when not a success */
 	uint64_t phases_ns[REPLUG_PHASES]; /* of the pass that ended the swap, plan included */
 	uint64_t pause_ns;		   /* begin of hold to end of resume; 0: never held */
+	bool untrusted;			   /* a driver was taken out without being called; then */
+	uint32_t released[REPLUG_RELEASED]; /* how many of each were taken from it */
 };
 
 /* The host as libreplug itself sees it through /sys, /proc and an open shadow session. fd: of

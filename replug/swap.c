@@ -26,6 +26,7 @@ struct swap {
 	struct replug_result *result;
 	bool rollback;
 	bool new_is_in;	   /* the driver's new image has been loaded */
+	bool released;	   /* the driver that is in has nothing any more */
 	bool unloaded[32]; /* modules that are out because of this swap */
 	uint64_t phase_start_ns;
 	uint64_t hold_start_ns;
@@ -43,6 +44,21 @@ static const char *const outcome_names[] = {
 	[REPLUG_REFUSED] = "refused",
 	[REPLUG_FAILED] = "failed",
 };
+
+const char *replug_released_name(unsigned what)
+{
+	static const char *const names[REPLUG_RELEASED] = {
+		[RECOV_RELEASED_CALL] = "call",	      [RECOV_RELEASED_IRQ] = "irq",
+		[RECOV_RELEASED_TIMER] = "timer",     [RECOV_RELEASED_HRTIMER] = "hrtimer",
+		[RECOV_RELEASED_WORK] = "work",	      [RECOV_RELEASED_NAPI] = "napi",
+		[RECOV_RELEASED_PACKET] = "packet",   [RECOV_RELEASED_MAPPING] = "mmio",
+		[RECOV_RELEASED_MEMORY] = "vmalloc",  [RECOV_RELEASED_DRIVER] = "driver",
+		[RECOV_RELEASED_VECTORS] = "irq-vectors", [RECOV_RELEASED_REGION] = "pci-regions",
+		[RECOV_RELEASED_ENABLE] = "pci-enable", [RECOV_RELEASED_RESET] = "reset",
+	};
+
+	return names[what];
+}
 
 const char *replug_phase_name(enum replug_phase phase)
 {
@@ -247,16 +263,57 @@ static void set_armed(struct swap *s, uint32_t flags)
 	(void)verb(s, RECOV_IOC_ARMED, &armed);
 }
 
+static bool has_failed(struct swap *s)
+{
+	struct recov_armed armed = {};
+
+	strncpy(armed.driver, s->modules[0].name, sizeof(armed.driver) - 1);
+	return verb(s, RECOV_IOC_ARMED, &armed) == 0 && armed.failed;
+}
+
+/* The image that is taken out next. */
+static const struct replug_image *leaving(const struct swap *s)
+{
+	return s->rollback ? s->modules[0].new_image : s->modules[0].old_image;
+}
+
+static uint32_t trusting(const struct swap *s)
+{
+	return RECOV_ARMED_TRUST | (replug_image_registers(leaving(s)) ? 0 : RECOV_ARMED_RELEASE);
+}
+
+/* In place of what the driver does to leave. */
+static int release(struct swap *s)
+{
+	const char *registers = replug_image_registers(leaving(s));
+	struct recov_released released = {};
+	int r;
+
+	if (registers)
+		return failed(s, -EOPNOTSUPP,
+			      "%s has failed and can't be taken out without being called: nobody "
+			      "else takes back what it registers by %s",
+			      s->modules[0].name, registers);
+	r = verb(s, RECOV_IOC_RELEASE, NULL);
+	s->released = !r;
+	if (!r)
+		return 0;
+	(void)verb(s, RECOV_IOC_RELEASED, &released);
+	return failed(s, r, "%s can't be taken out without being called: %.*s",
+		      s->modules[0].name, (int)sizeof(released.reason),
+		      released.error ? released.reason : strerror(-r));
+}
+
 static int take_driver_out(struct swap *s)
 {
 	int r;
 
-	set_armed(s, RECOV_ARMED_TRUST);
 	r = module_unload(s->modules[0].name);
 	if (r)
 		return failed(s, r, "%s could not be unloaded: %s", s->modules[0].name,
 			      strerror(-r));
 	s->unloaded[0] = true;
+	s->released = false;
 	return 0;
 }
 
@@ -274,6 +331,14 @@ static int unload_all(struct swap *s)
 	int r;
 
 	phase_begin(s, REPLUG_DETACH);
+	/* When it was to be stopped, or, on the way back, in its probe(). */
+	if (!s->released && has_failed(s)) {
+		r = release(s);
+		if (r)
+			return r;
+	}
+	if (!s->released)
+		set_armed(s, trusting(s));
 	r = take_driver_out(s);
 	if (r)
 		return r;
@@ -390,7 +455,13 @@ static int serve(struct swap *s, bool strict)
 
 static void settle(struct swap *s, enum replug_outcome outcome)
 {
+	struct recov_released released = {};
+
 	s->result->outcome = outcome;
+	if (verb(s, RECOV_IOC_RELEASED, &released) == 0 && released.images) {
+		s->result->untrusted = true;
+		memcpy(s->result->released, released.counts, sizeof(s->result->released));
+	}
 	if (s->hold_start_ns)
 		s->result->pause_ns = devices_mark(s, RECOV_MARK_RESUMED) - s->hold_start_ns;
 }
@@ -449,6 +520,23 @@ static int begin(struct swap *s, const struct replug_plan *plan, int fd,
 	return 0;
 }
 
+static int check_untrusted(struct swap *s)
+{
+	const struct replug_module *driver = &s->modules[0];
+	const char *registers = replug_image_registers(driver->old_image);
+
+	if (!replug_image_armed(driver->old_image))
+		return replug_fail(&s->result->error, REPLUG_FAULT_REFUSED, -EOPNOTSUPP,
+				   "%s is not armed: it can't be taken out without being called",
+				   driver->name);
+	if (registers)
+		return replug_fail(&s->result->error, REPLUG_FAULT_REFUSED, -EOPNOTSUPP,
+				   "%s can't be taken out without being called: nobody else takes "
+				   "back what it registers by %s",
+				   driver->name, registers);
+	return 0;
+}
+
 static int arm(struct swap *s)
 {
 	struct recov_arm arm = {
@@ -459,6 +547,11 @@ static int arm(struct swap *s)
 
 	strncpy(arm.driver, s->modules[0].name, sizeof(arm.driver) - 1);
 	phase_begin(s, REPLUG_PLAN);
+	if (s->options.untrusted) {
+		r = check_untrusted(s);
+		if (r)
+			return r;
+	}
 	r = verb(s, RECOV_IOC_ARM, &arm);
 	if (r == -EBUSY)
 		return replug_fail(&s->result->error, REPLUG_FAULT_REFUSED, r,
@@ -503,6 +596,7 @@ static int reload(struct swap *s)
 	int r;
 
 	phase_begin(s, REPLUG_DETACH);
+	set_armed(s, RECOV_ARMED_TRUST);
 	r = take_driver_out(s);
 	if (r) {
 		set_armed(s, RECOV_ARMED_DISTRUST);
@@ -567,12 +661,16 @@ int replug_swap_run(const struct replug_plan *plan, int fd, const struct replug_
 
 	phase_begin(&s, REPLUG_HOLD);
 	s.hold_start_ns = s.phase_start_ns;
-	set_armed(&s, RECOV_ARMED_TRUST);
-	r = verb(&s, RECOV_IOC_HOLD, NULL);
-	if (r)
+	if (!s.options.untrusted) {
+		set_armed(&s, trusting(&s));
+		r = verb(&s, RECOV_IOC_HOLD, NULL);
+	} else {
+		r = release(&s);
+	}
+	if (r && !s.options.untrusted)
 		failed(&s, r, "the devices of %s could not be held: %s", s.modules[0].name,
 		       strerror(-r));
-	else
+	else if (!r)
 		phase_end(&s, REPLUG_HOLD);
 	if (!r)
 		r = unload_all(&s);

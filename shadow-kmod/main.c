@@ -2,6 +2,7 @@
 /* Module entry and exit of recov_shadow. */
 #include <linux/module.h>
 
+#include "release.h"
 #include "shadow.h"
 #include "tap.h"
 #include "trap.h"
@@ -11,6 +12,9 @@ static int __init recov_shadow_init(void)
 	int err;
 
 	err = ksym_init();
+	if (err)
+		return err;
+	err = release_init();
 	if (err)
 		return err;
 	err = swap_init();

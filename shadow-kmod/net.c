@@ -7,6 +7,7 @@
 #include <net/pkt_sched.h>
 
 #include "net.h"
+#include "tap.h"
 
 struct net_ksyms net_ksyms;
 
@@ -15,7 +16,7 @@ static int net_init(void)
 	net_ksyms.run_linkwatch = (void *)ksym_lookup(NET_RUN_LINKWATCH);
 	net_ksyms.find_vm_area = (void *)ksym_lookup("find_vm_area");
 	if (net_ksyms.run_linkwatch && net_ksyms.find_vm_area)
-		return 0;
+		return net_release_init();
 	pr_err("recov_shadow: this kernel has no " NET_RUN_LINKWATCH " or find_vm_area\n");
 	return -ENOENT;
 }
@@ -66,6 +67,11 @@ static void net_record(struct net_slot *ns)
 	ns->carrier_down = atomic_read(&dev->carrier_down_count);
 	dev_get_stats(dev, &ns->stats);
 	net_settings_record(ns);
+	/* What one that has failed answers is no setting: it begins with its own when it is back. */
+	if (tap_has_failed((unsigned long)net_driver_ops(ns)->ndo_start_xmit)) {
+		net_settings_free(ns);
+		memset(&ns->settings, 0, sizeof(ns->settings));
+	}
 	ns->slot.object_up = !!(dev->flags & IFF_UP);
 	ns->running = ns->slot.object_up;
 	/* From here on carrier events and statistics are the shadow's. */
@@ -124,8 +130,7 @@ static int net_driver_open(struct net_slot *ns)
 	return err;
 }
 
-/* Stops the driver. The qdiscs stay active and fill up. Under rtnl. */
-static void net_stop(struct net_slot *ns, unsigned int drain_ms)
+void net_stop(struct net_slot *ns, unsigned int drain_ms)
 {
 	const struct net_device_ops *ops = net_driver_ops(ns);
 	struct net_device *dev = ns->dev;
@@ -140,7 +145,7 @@ static void net_stop(struct net_slot *ns, unsigned int drain_ms)
 		 * driver look at that. */
 		clear_bit(__LINK_STATE_START, &dev->state);
 		smp_mb__after_atomic();
-		if (ops->ndo_stop)
+		if (ops->ndo_stop && !ns->slot.untrusted)
 			ops->ndo_stop(dev);
 		ns->running = false;
 	}
@@ -448,5 +453,10 @@ const struct recov_class net_class = {
 	.usable = net_usable,
 	.resume = net_resume,
 	.abandon = net_abandon,
+	.take = net_take,
+	.give_up = net_give_up,
+	.private_area = net_private_area,
+	.in_flight = net_in_flight,
+	.drop = net_drop,
 	.finish = net_finish,
 };

@@ -102,6 +102,18 @@ void net_kept(struct net_slot *ns);
 /* Deletes all NAPIs of dev. Under rtnl; synchronize_net() has to follow. */
 void net_forget_napis(struct net_device *dev);
 
+/* Stops the driver, if it runs; one that is not trusted is not called. The qdiscs stay active and fill
+ * up. */
+void net_stop(struct net_slot *ns, unsigned int drain_ms);
+
+/* net_release.c */
+int net_release_init(void);
+int net_take(struct recov_slot *slot, unsigned int *ret_n);
+void net_give_up(struct recov_slot *slot);
+void *net_private_area(const struct recov_slot *slot, size_t *ret_size);
+bool net_in_flight(const struct recov_slot *slot, unsigned long word);
+void net_drop(unsigned long word);
+
 /* net_match.c */
 int net_match(const char *driver, struct list_head *slots);
 /* Why the device can't be carried over, or NULL. Under rtnl. */

@@ -157,13 +157,21 @@ static long session_armed(void __user *arg)
 
 	if (copy_from_user(&armed, arg, sizeof(armed)))
 		return -EFAULT;
-	if (armed.flags & ~(RECOV_ARMED_TRUST | RECOV_ARMED_DISTRUST) || armed.pad ||
+	if (armed.flags & ~(RECOV_ARMED_TRUST | RECOV_ARMED_DISTRUST | RECOV_ARMED_RELEASE) || armed.pad ||
 	    !string_ok(armed.driver, sizeof(armed.driver)))
 		return -EINVAL;
 	err = tap_armed(&armed);
 	if (err)
 		return err;
 	return copy_to_user(arg, &armed, sizeof(armed)) ? -EFAULT : 0;
+}
+
+static long session_released(void __user *arg)
+{
+	struct recov_released released;
+
+	swap_released(&released);
+	return copy_to_user(arg, &released, sizeof(released)) ? -EFAULT : 0;
 }
 
 static long session_arm(struct recov_session *s, void __user *arg)
@@ -207,6 +215,10 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return swap_resume(s);
 	case RECOV_IOC_ABANDON:
 		return swap_abandon(s);
+	case RECOV_IOC_RELEASED:
+		return session_released(p);
+	case RECOV_IOC_RELEASE:
+		return swap_release(s);
 	case RECOV_IOC_TAKE:
 		return swap_take(s);
 	}

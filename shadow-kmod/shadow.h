@@ -67,6 +67,7 @@ struct recov_slot {
 	bool done; /* served or gone for good; under the class's lock */
 	bool link; /* usable when matched, and when done: the object may be gone by now */
 	bool gone; /* the parent has been removed */
+	bool untrusted; /* its driver may not be called: see release.h */
 	unsigned long link_limit; /* jiffies; when to stop waiting for a usable device */
 	u64 mark_ns[RECOV_MARKS];
 	char object_name[RECOV_NAME_LEN];
@@ -121,6 +122,16 @@ struct recov_class {
 	/* KEPT -> RELEASED: let the object go as its driver's remove() would have. Also called
 	 * without the swap's mutex, when the parent is removed; gives up after a second then. */
 	void (*abandon)(struct recov_slot *slot);
+	/* In place of the driver, which is not called: stops it, LIVE -> HELD if it was LIVE, and ends
+	 * what the kernel calls it from for this object; gives the number of these. */
+	int (*take)(struct recov_slot *slot, unsigned int *ret_n);
+	/* After take(), and after devres has done its part: -> KEPT. */
+	void (*give_up)(struct recov_slot *slot);
+	/* The driver's private area for the object. */
+	void *(*private_area)(const struct recov_slot *slot, size_t *ret_size);
+	/* Does a packet, or whatever is given to such an object, belong to it? See release_memory.c. */
+	bool (*in_flight)(const struct recov_slot *slot, unsigned long word);
+	void (*drop)(unsigned long word);
 	/* The swap is over for the device if it is LIVE or RELEASED; from then on its hooks let
 	 * everything through. False if it has just been taken away again. */
 	bool (*finish)(struct recov_slot *slot);
@@ -141,6 +152,12 @@ int swap_replay(const struct recov_session *owner);
 int swap_resume(const struct recov_session *owner);
 int swap_abandon(const struct recov_session *owner);
 int swap_take(const struct recov_session *owner);
+int swap_release(const struct recov_session *owner);
+void swap_released(struct recov_released *released);
+struct tap_image;
+/* At the end of the exit function of an image that has failed. Process context. 0: nothing leads into
+ * it any more. */
+int swap_release_at_exit(struct tap_image *image);
 void swap_owner_gone(const struct recov_session *owner);
 void swap_info(struct recov_info *info);
 int swap_device(u32 index, struct recov_device *device);

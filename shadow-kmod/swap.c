@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "release.h"
 #include "shadow.h"
 
 #define TICK_MS	      20   /* between looks at devices that are being let go */
@@ -40,6 +41,7 @@ static const struct recov_class *const classes[] = {&net_class};
 static DEFINE_MUTEX(swap_mutex); /* all below; taken before any class's locks */
 static struct swap *swap;
 static u32 swaps_begun;
+static struct recov_released released; /* in this swap, or the last one */
 static struct recov_device *last_devices; /* of the swap that ended last */
 static u32 n_last_devices;
 
@@ -479,6 +481,7 @@ int swap_arm(const struct recov_session *owner, const struct recov_arm *arm)
 		goto err_unlock;
 	swap = s;
 	swaps_begun++;
+	memset(&released, 0, sizeof(released));
 	__module_get(THIS_MODULE); /* until swap_end(): devices may be kept without a session */
 	schedule_delayed_work(&tick_work, err ? 0 : msecs_to_jiffies(arm->deadline_ms) + 1);
 	mutex_unlock(&swap_mutex);
@@ -588,6 +591,45 @@ int swap_abandon(const struct recov_session *owner)
 void swap_owner_gone(const struct recov_session *owner)
 {
 	swap_abandon(owner);
+}
+
+int swap_release(const struct recov_session *owner)
+{
+	struct tap_image *image;
+	int err;
+
+	err = swap_lock_owned(owner);
+	if (err)
+		return err;
+	image = tap_get_image(swap->driver);
+	if (!image) {
+		err = -ENOENT;
+		goto out;
+	}
+	swap->state = RECOV_SWAP_HELD;
+	err = release_image(image, swap->class, &swap->slots, &released);
+	module_put(image->module);
+out:
+	mutex_unlock(&swap_mutex);
+	return err;
+}
+
+int swap_release_at_exit(struct tap_image *image)
+{
+	int err = -EINVAL;
+
+	mutex_lock(&swap_mutex);
+	if (swap && swap->state == RECOV_SWAP_HELD && !strcmp(swap->driver, image->module->name))
+		err = release_image(image, swap->class, &swap->slots, &released);
+	mutex_unlock(&swap_mutex);
+	return err;
+}
+
+void swap_released(struct recov_released *ret_released)
+{
+	mutex_lock(&swap_mutex);
+	*ret_released = released;
+	mutex_unlock(&swap_mutex);
 }
 
 int swap_take(const struct recov_session *owner)

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "held.h"
+#include "shadow.h"
 #include "tap.h"
 #include "tap_compat.h"
 #include "trap.h"
@@ -120,6 +121,53 @@ static void trust(struct tap_image *image)
 	image->trusted = true;
 }
 
+bool tap_has_failed(unsigned long function)
+{
+	const struct tap_image *image;
+	bool failed = false;
+
+	mutex_lock(&images_mutex);
+	list_for_each_entry(image, &images, list)
+		if (function - image->text < image->text_size)
+			failed = READ_ONCE(image->failed) != TAP_SERVES;
+	mutex_unlock(&images_mutex);
+	return failed;
+}
+
+struct tap_image *tap_get_image(const char *driver)
+{
+	struct tap_image *image, *found = NULL;
+
+	mutex_lock(&images_mutex);
+	list_for_each_entry(image, &images, list)
+		if (!strcmp(image->module->name, driver) && try_module_get(image->module))
+			found = image;
+	mutex_unlock(&images_mutex);
+	return found;
+}
+
+/* A line without a handler is off, and stays so until there is one. */
+static void forget_lines(struct tap_image *image)
+{
+	unsigned int i;
+
+	for (i = 0; i < TAP_LINES_MAX; i++) {
+		int irq = atomic_read(&image->lines[i]);
+
+		if (irq && !irq_has_action(irq))
+			atomic_set(&image->lines[i], 0);
+	}
+	open_lines(image);
+}
+
+void tap_image_released(struct tap_image *image)
+{
+	forget_lines(image);
+	image->released = true;
+	if (cmpxchg(&image->failed, TAP_FAILED_PINNED, TAP_FAILED) == TAP_FAILED_PINNED)
+		module_put(image->module);
+}
+
 int tap_armed(struct recov_armed *armed)
 {
 	struct tap_image *image;
@@ -131,8 +179,10 @@ int tap_armed(struct recov_armed *armed)
 			continue;
 		armed->taps = image->n_taps;
 		armed->failed = READ_ONCE(image->failed) != TAP_SERVES;
-		if (armed->flags & RECOV_ARMED_TRUST)
+		if (armed->flags & RECOV_ARMED_TRUST && !image->released) {
+			image->release_at_exit = armed->flags & RECOV_ARMED_RELEASE;
 			trust(image);
+		}
 		if (image->trusted && armed->flags & RECOV_ARMED_DISTRUST)
 			distrust(image);
 		err = 0;
@@ -259,6 +309,14 @@ static void __noreturn park(const struct tap_image *image)
 	}
 }
 
+/* After an exit function that has failed, or in place of one. */
+static void end_exit(struct tap_image *image)
+{
+	if (image->released || (image->release_at_exit && !swap_release_at_exit(image)))
+		return;
+	park(image);
+}
+
 /* Called by recov_tap_module_call. A module whose init function fails is freed, too: it stays, so
  * that it can be taken out. */
 asmlinkage int tap_module_call(struct tap_record *record);
@@ -274,7 +332,7 @@ asmlinkage int tap_module_call(struct tap_record *record)
 	if (READ_ONCE(image->failed) == TAP_SERVES)
 		return ret;
 	if (record->tap->kind == RECOV_TAP_EXIT)
-		park(image);
+		end_exit(image);
 	return 0;
 }
 
@@ -292,7 +350,8 @@ long tap_answer(struct recov_tap *tap, unsigned long arg0, bool refused)
 	case RECOV_TAP_INIT:
 		return 0;
 	case RECOV_TAP_EXIT:
-		park(image);
+		end_exit(image);
+		break;
 	case RECOV_TAP_XMIT:
 		if (refused)
 			dev_kfree_skb_any((struct sk_buff *)arg0);

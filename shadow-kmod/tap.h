@@ -35,6 +35,8 @@ struct tap_image {
 	u32 failed;		       /* enum tap_failed: its functions are not called any more */
 	u32 n_taps;
 	bool trusted; /* it has failed, and is called again to be taken out */
+	bool release_at_exit; /* RECOV_ARMED_RELEASE */
+	bool released;	      /* nothing leads into it any more: see release.h */
 	struct recov_tap *taps;
 	struct module *module;
 	struct list_head list;
@@ -110,6 +112,14 @@ void tap_uninit(void);
 int tap_armed(struct recov_armed *armed);
 /* From now on its functions fail at once. Any context. True: they did not so far. */
 bool tap_image_fail(struct tap_image *image);
+/* Is there a function of an image that has failed? Process context. */
+bool tap_has_failed(unsigned long function);
+/* The image of that driver, with a reference on its module; NULL: it is not loaded, or not armed. May
+ * sleep. */
+struct tap_image *tap_get_image(const char *driver);
+/* Nothing leads into it any more: it may be unloaded. Any line that somebody else uses, too, is on
+ * again, and the others are forgotten. May sleep. */
+void tap_image_released(struct tap_image *image);
 /* What the kernel gets from a driver that has failed, and what is done for it there: with the first
  * argument of the call. refused: the driver has not been called. Any context. */
 long tap_answer(struct recov_tap *tap, unsigned long arg0, bool refused);

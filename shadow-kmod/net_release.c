@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A net_device is taken from a driver that may not be called: see release.c. */
+#include <linux/delay.h>
+#include <linux/hrtimer.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+
+#include "net.h"
+#include "release.h"
+#include "release_compat.h"
+
+static struct kmem_cache *packet_cache, *pair_cache;
+
+/* As napi_disable() does it, which waits for ever. One that the driver has scheduled and that is on no
+ * CPU's list was never to be polled. */
+static bool end_polling(struct napi_struct *napi, unsigned long limit)
+{
+	const unsigned long busy = NAPIF_STATE_SCHED | NAPIF_STATE_NPSVC;
+	unsigned long state;
+
+	set_bit(NAPI_STATE_DISABLE, &napi->state);
+	for (;;) {
+		state = READ_ONCE(napi->state);
+		if (!(state & busy)) {
+			if (cmpxchg(&napi->state, state, state | busy) == state)
+				break;
+			continue;
+		}
+		if (time_after(jiffies, limit)) {
+			if (!list_empty(&napi->poll_list))
+				return false;
+			break;
+		}
+		/* Not enabled, or this has been done before. */
+		if ((state & busy) == busy && list_empty(&napi->poll_list))
+			break;
+		usleep_range(500, 1000);
+	}
+	hrtimer_cancel(&napi->timer);
+	return true;
+}
+
+static int end_all_polling(struct net_device *dev, unsigned int *ret_n)
+{
+	unsigned long limit = jiffies + msecs_to_jiffies(RELEASE_MS);
+	struct napi_struct *napi;
+
+	list_for_each_entry(napi, &dev->napi_list, dev_list) {
+		if (!end_polling(napi, limit))
+			return -EBUSY;
+		++*ret_n;
+	}
+	return 0;
+}
+
+int net_take(struct recov_slot *slot, unsigned int *ret_n)
+{
+	struct net_slot *ns = to_net_slot(slot);
+	int state, err = 0;
+
+	if (recov_slot_state(slot) == RECOV_DEV_LIVE)
+		err = slot->class->hold(slot, 0);
+	if (err)
+		return err;
+	rtnl_lock();
+	state = recov_slot_state(slot);
+	switch (state) {
+	case RECOV_DEV_KEPT:
+	case RECOV_DEV_RELEASED:
+		break;
+	default:
+		if (state == RECOV_DEV_REPLAYED)
+			ns->running = !!(ns->dev->flags & IFF_UP);
+		if (state != RECOV_DEV_DETACHED)
+			net_stop(ns, 0);
+		err = end_all_polling(ns->dev, ret_n);
+	}
+	rtnl_unlock();
+	return err;
+}
+
+void net_give_up(struct recov_slot *slot)
+{
+	struct net_slot *ns = to_net_slot(slot);
+
+	rtnl_lock();
+	switch (recov_slot_state(slot)) {
+	case RECOV_DEV_HELD:
+	case RECOV_DEV_REGISTERED:
+	case RECOV_DEV_BOUND:
+	case RECOV_DEV_REPLAYED:
+		net_detach(ns);
+		break;
+	case RECOV_DEV_ADOPTED:
+		net_unadopt(ns);
+		break;
+	}
+	net_kept(ns);
+	rtnl_unlock();
+}
+
+void *net_private_area(const struct recov_slot *slot, size_t *ret_size)
+{
+	*ret_size = slot->room;
+	return netdev_priv(to_net_slot_const(slot)->dev);
+}
+
+/* The place of the object with the word in it, from the start of its slab. */
+static size_t place_in_slab(unsigned long word)
+{
+	return (word - (unsigned long)page_address(virt_to_head_page((void *)word))) %
+	       ksize((void *)word);
+}
+
+/* A packet that was given to the driver to be sent, whole, and that only it has. TCP's are clones of
+ * those that TCP keeps. */
+bool net_in_flight(const struct recov_slot *slot, unsigned long word)
+{
+	const struct kmem_cache *cache = release_slab_cache((void *)word);
+	const struct sk_buff *packet = (void *)word;
+	const struct sk_buff_fclones *pair;
+
+	if (cache == pair_cache) {
+		if (place_in_slab(word) != offsetof(struct sk_buff_fclones, skb2))
+			return false;
+		pair = container_of(packet, struct sk_buff_fclones, skb2);
+		if (packet->fclone != SKB_FCLONE_CLONE || !refcount_read(&pair->fclone_ref))
+			return false;
+	} else if (cache != packet_cache || place_in_slab(word)) {
+		return false;
+	}
+	return packet->dev == to_net_slot_const(slot)->dev && refcount_read(&packet->users) == 1 &&
+	       !packet->next && !packet->prev;
+}
+
+void net_drop(unsigned long word)
+{
+	kfree_skb((struct sk_buff *)word);
+}
+
+/* The caches of packets are known by what comes out of them. */
+int net_release_init(void)
+{
+	struct sk_buff *packet = alloc_skb(0, GFP_KERNEL);
+	struct sk_buff *pair = alloc_skb_fclone(0, GFP_KERNEL);
+
+	if (packet)
+		packet_cache = release_slab_cache(packet);
+	if (pair)
+		pair_cache = release_slab_cache(pair);
+	kfree_skb(packet);
+	kfree_skb(pair);
+	return packet_cache && pair_cache ? 0 : -ENOMEM;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Takes from an armed driver what it has, without calling it: release.c says how. */
+#ifndef RELEASE_H
+#define RELEASE_H
+
+#include "shadow.h"
+#include "tap.h"
+
+#define RELEASE_MS 2000 /* for each of those that have to end */
+
+/* Looks up what the kernel does not export. May sleep. */
+int release_init(void);
+
+/* All of it. Process context, with the swap's mutex and no other lock. On an error something leads
+ * into the image still: the image stays failed and may not be unloaded, and report says why. */
+int release_image(struct tap_image *image, const struct recov_class *class, struct list_head *slots,
+		  struct recov_released *report);
+
+/* The parts. They add to counts and give 0, or an error with its sentence in report. */
+__printf(3, 4) int release_fail(struct recov_released *report, int err, const char *fmt, ...);
+
+static inline bool release_is_of(const struct tap_image *image, const void *function)
+{
+	return (unsigned long)function - image->text < image->text_size;
+}
+
+/* release_calls.c: ends the calls that sleep in the driver, waits for those that run. */
+int release_calls(const struct tap_image *image, struct recov_released *report);
+
+/* release_timers.c */
+int release_timers_init(void);
+int release_timers(const struct tap_image *image, struct recov_released *report);
+/* Waits for works and tasklets that are queued to have been refused. */
+int release_works(struct recov_released *report);
+
+/* release_memory.c: what the driver's own memory leads to. */
+int release_memory_init(void);
+void release_memory(const struct tap_image *image, const struct recov_class *class,
+		    struct recov_slot *slot, struct recov_released *report);
+
+/* release_pci.c: both do nothing for other devices. */
+void release_pci_quiet(struct device *dev);
+void release_pci(struct device *dev, struct recov_released *report);
+
+#endif /* RELEASE_H */

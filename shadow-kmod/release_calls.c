@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Calls into a driver that have not returned. Each has its record on its task's stack. That of a task
+ * which sleeps in the driver ends: the place to which it would return there leads to the landing
+ * instead, and it is woken. What it waits on keeps an entry on a part of its stack that is gone, so
+ * that must be memory of the driver's, which nobody uses any more.
+ */
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <linux/stop_machine.h>
+#include <asm/unwind.h>
+
+#include "release.h"
+
+#define FRAMES_MAX   128
+#define SLEEPERS_MAX 64 /* at once */
+#define LOOK_MS	     20
+
+struct look {
+	const struct tap_image *image;
+	const struct task_struct *self; /* may be at the end of the driver's exit function */
+	struct task_struct *sleepers[SLEEPERS_MAX]; /* that have been led to the landing */
+	unsigned int n_sleepers;
+	unsigned int n_calls; /* that have not returned */
+	char comm[TASK_COMM_LEN]; /* of the last one's task */
+};
+
+/* The innermost call of the image above sp, or NULL. The stack does not change. */
+static struct tap_record *record_above(const struct tap_image *image, unsigned long sp,
+				       unsigned long end)
+{
+	for (sp = ALIGN(sp, sizeof(long)); sp + sizeof(struct tap_record) <= end; sp += sizeof(long)) {
+		struct tap_record *record = (void *)sp;
+
+		if (record->magic == tap_magic(record) && record->tap >= image->taps &&
+		    record->tap < image->taps + image->n_taps)
+			return record;
+	}
+	return NULL;
+}
+
+/* Where the task will return to in the driver: the place of that address on its stack. */
+static unsigned long *return_into(const struct tap_image *image, struct task_struct *task)
+{
+	struct unwind_state state;
+	unsigned int i;
+
+	unwind_start(&state, task, NULL, NULL);
+	for (i = 0; i < FRAMES_MAX && !unwind_done(&state); i++) {
+		unsigned long *at = (unsigned long *)(state.sp - sizeof(long));
+
+		/* Interrupted and not asleep. */
+		if (unwind_get_entry_regs(&state, NULL))
+			return NULL;
+		if (release_is_of(image, (void *)state.ip))
+			return *at == state.ip ? at : NULL;
+		if (!unwind_next_frame(&state))
+			return NULL;
+	}
+	return NULL;
+}
+
+static void look_at(struct look *look, struct task_struct *task)
+{
+	unsigned long end = (unsigned long)task_stack_page(task) + THREAD_SIZE;
+	struct tap_record *record;
+	unsigned long *at;
+
+	record = record_above(look->image, task->thread.sp, end);
+	if (!record)
+		return;
+	look->n_calls++;
+	memcpy(look->comm, task->comm, sizeof(look->comm));
+	if (task->on_rq || look->n_sleepers == SLEEPERS_MAX)
+		return;
+	at = return_into(look->image, task);
+	if (!at || (unsigned long)at > (unsigned long)record)
+		return;
+	*at = (unsigned long)recov_tap_end;
+	look->sleepers[look->n_sleepers++] = get_task_struct(task);
+}
+
+/* While all CPUs do nothing else: no task runs, and none is in an interrupt. */
+static int look_at_all(void *data)
+{
+	struct task_struct *process, *task;
+	struct look *look = data;
+
+	for_each_process_thread(process, task) {
+		/* Nobody takes its stack away now. */
+		if (task != look->self && refcount_read(&task->stack_refcount))
+			look_at(look, task);
+	}
+	return 0;
+}
+
+int release_calls(const struct tap_image *image, struct recov_released *report)
+{
+	unsigned long limit = jiffies + msecs_to_jiffies(RELEASE_MS);
+	struct look *look;
+	unsigned int i;
+	int err = 0;
+
+	look = kzalloc(sizeof(*look), GFP_KERNEL);
+	if (!look)
+		return release_fail(report, -ENOMEM, "there is no memory");
+	look->image = image;
+	look->self = current;
+	for (;;) {
+		look->n_calls = 0;
+		look->n_sleepers = 0;
+		err = stop_machine(look_at_all, look, NULL);
+		for (i = 0; i < look->n_sleepers; i++) {
+			wake_up_process(look->sleepers[i]);
+			put_task_struct(look->sleepers[i]);
+		}
+		report->counts[RECOV_RELEASED_CALL] += look->n_sleepers;
+		if (err || !look->n_calls)
+			break;
+		if (time_after(jiffies, limit)) {
+			err = release_fail(report, -EBUSY,
+					   "%u calls into it do not return, the last one of %.16s",
+					   look->n_calls, look->comm);
+			break;
+		}
+		msleep(LOOK_MS);
+	}
+	kfree(look);
+	return err;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Where 6.1 and 6.12 differ for what is taken from a driver, and what they keep to themselves. */
+#ifndef RELEASE_COMPAT_H
+#define RELEASE_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/timer.h>
+#include <linux/types.h>
+#include <linux/version.h>
+
+#if !defined(CONFIG_NO_HZ_COMMON) || defined(CONFIG_PREEMPT_RT)
+#error "struct timer_base is known with CONFIG_NO_HZ_COMMON and without CONFIG_PREEMPT_RT only"
+#endif
+
+/* kernel/time/timer.c */
+#define RELEASE_WHEEL_SIZE (64 * (HZ > 100 ? 9 : 8))
+
+/* Since 6.9 (83a665dc99a7, "timers: Keep the pinned timers separate from the others") a third. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+#define RELEASE_TIMER_BASES 2
+#else
+#define RELEASE_TIMER_BASES 3
+#endif
+
+struct release_timer_base {
+	raw_spinlock_t lock;
+	struct timer_list *running_timer;
+	unsigned long clk;
+	unsigned long next_expiry;
+	unsigned int cpu;
+	bool next_expiry_recalc;
+	bool is_idle;
+	bool timers_pending;
+	DECLARE_BITMAP(pending_map, RELEASE_WHEEL_SIZE);
+	struct hlist_head vectors[RELEASE_WHEEL_SIZE];
+} ____cacheline_aligned;
+
+/* The cache of an object: of mm/slab.h's struct slab, which is the struct page. Since 6.2
+ * (130d4df57390, "mm/sl[au]b: rearrange struct slab fields to allow larger rcu_head") the second word. */
+static inline struct kmem_cache *release_slab_cache(const void *object)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	const unsigned int word = 3;
+#else
+	const unsigned int word = 1;
+#endif
+
+	return ((struct kmem_cache **)virt_to_head_page(object))[word];
+}
+
+#endif /* RELEASE_COMPAT_H */

@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# e1000 is taken out several times without being called: what it had of the kernel is taken from it,
+# its connections live on, and what is lost of its memory is bounded.
+# vm: --timeout 300 --mem 1024 --file tests/guest/lib --file tests/netstate
+# vm: --qemu "-netdev hubport,id=a,hubid=0 -device e1000,netdev=a"
+# vm: --qemu "-netdev hubport,id=b,hubid=0 -device virtio-net-pci,netdev=b"
+. lib/lib.sh
+
+ROUNDS=4
+LOST_KB=2048 # at most, in a round: the buffers for what it receives are most of it
+
+recover() {
+	recovctl recover e1000 --untrusted --json >"$RESULTS/swap.json" || {
+		cat "$RESULTS/swap.json"
+		dmesg | tail -n 5
+		return 1
+	}
+	jq -cM '.released' "$RESULTS/swap.json"
+}
+
+released() {
+	jq -cM .released "$RESULTS/swap.json"
+	jq -e ".released | $1" "$RESULTS/swap.json"
+}
+
+available_kb() {
+	echo 3 >/proc/sys/vm/drop_caches
+	awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo
+}
+
+handlers() {
+	[[ $(grep -c " $DEV\$" /proc/interrupts) == 1 ]]
+}
+
+mappings() {
+	[[ $(grep -c 'e1000_probe.*ioremap\|pci_ioremap_bar.*ioremap' /proc/vmallocinfo) == 1 ]]
+}
+
+lost_little() {
+	echo "$BEFORE kB before, $AFTER kB after"
+	((BEFORE - AFTER < ROUNDS * LOST_KB))
+}
+
+nic_pair e1000 virtio_net
+ip addr add 192.0.2.1/24 dev "$DEV"
+ip link set "$DEV" up
+expect "the peer answers" eventually 15 answers "$PEER_V4"
+check "recoverd starts" start_recoverd
+check "it is armed" recovctl arm e1000 --json
+flows_start
+check "it is taken out without being called" recover
+check "what it had was taken" released '.irq == 1 and .napi == 1 and .driver == 1 and .mmio == 1 and
+	."pci-regions" >= 1 and ."pci-enable" == 1 and .vmalloc >= 2 and .work + .timer >= 1'
+check "the flows go on" flows_alive
+BEFORE=$(available_kb)
+for ((i = 1; i <= ROUNDS; i++)); do
+	check "it is taken out once more" recover
+done
+AFTER=$(available_kb)
+check "the flows go on" flows_alive
+check "it has one handler" handlers
+check "and one mapping" mappings
+flows_stop_and_check
+check "little memory was lost" lost_little
+note "$(((BEFORE - AFTER) / ROUNDS)) kB lost in a round"
+check "the installed image takes over" recovctl disarm e1000 --json
+check "the kernel log is clean" clean_log
+check "the shadow can be unloaded" eventually 10 rmmod recov_shadow
+finish
