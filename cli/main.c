@@ -31,9 +31,9 @@ enum {
 	TAKES_UNTRUSTED = 1 << 12,
 };
 
-static const char *const taken_names[] = {"--to",      "--check",     "--dry-run", "--drain-limit",
-					  "--follow",  "--from-load", "--memory",  "--dma-maps",
-					  "--packets", "--events",    "--budget",  "--inside",
+static const char *const taken_names[] = {"--to",	"--check",     "--dry-run", "--drain-limit",
+					  "--follow",	"--from-load", "--memory",  "--dma-maps",
+					  "--packets",	"--events",    "--budget",  "--inside",
 					  "--untrusted"};
 
 static const struct verb {
@@ -57,8 +57,7 @@ static const struct verb {
 	{"disarm", verb_disarm, 1, 1, TAKES_CHECK | TAKES_DRY_RUN | TAKES_DRAIN,
 	 "disarm DRIVER [--check|--dry-run] [--drain-limit T]",
 	 "Put the installed image in place of an armed one"},
-	{"recover", verb_recover, 1, 1,
-	 TAKES_CHECK | TAKES_DRY_RUN | TAKES_DRAIN | TAKES_UNTRUSTED,
+	{"recover", verb_recover, 1, 1, TAKES_CHECK | TAKES_DRY_RUN | TAKES_DRAIN | TAKES_UNTRUSTED,
 	 "recover DRIVER [--untrusted] [--check|--dry-run] [--drain-limit T]",
 	 "Take a driver out and put the very same image back in"},
 	{"trace", verb_trace, 1, 1,

@@ -210,7 +210,7 @@ struct recov_fault {
 #define RECOV_ARMED_DISTRUST (1u << 1)
 /* With TRUST: if it fails while it is being unloaded, what RELEASE does is done at the end of its exit
  * function, so that the unloading ends. */
-#define RECOV_ARMED_RELEASE  (1u << 2)
+#define RECOV_ARMED_RELEASE (1u << 2)
 
 struct recov_armed {
 	char driver[RECOV_NAME_LEN];
@@ -251,15 +251,15 @@ struct recov_released {
 	char reason[RECOV_REASON_LEN];
 };
 
-#define RECOV_IOC_TYPE	 0xEC
-#define RECOV_IOC_INFO	 _IOR(RECOV_IOC_TYPE, 0x00, struct recov_info)
-#define RECOV_IOC_MATCH	 _IOWR(RECOV_IOC_TYPE, 0x01, struct recov_match)
-#define RECOV_IOC_DEVICE _IOWR(RECOV_IOC_TYPE, 0x02, struct recov_device)
-#define RECOV_IOC_SYMBOL _IOWR(RECOV_IOC_TYPE, 0x03, struct recov_symbol)
-#define RECOV_IOC_FAULT	 _IOWR(RECOV_IOC_TYPE, 0x04, struct recov_fault)
-#define RECOV_IOC_ARMED	 _IOWR(RECOV_IOC_TYPE, 0x05, struct recov_armed)
+#define RECOV_IOC_TYPE	   0xEC
+#define RECOV_IOC_INFO	   _IOR(RECOV_IOC_TYPE, 0x00, struct recov_info)
+#define RECOV_IOC_MATCH	   _IOWR(RECOV_IOC_TYPE, 0x01, struct recov_match)
+#define RECOV_IOC_DEVICE   _IOWR(RECOV_IOC_TYPE, 0x02, struct recov_device)
+#define RECOV_IOC_SYMBOL   _IOWR(RECOV_IOC_TYPE, 0x03, struct recov_symbol)
+#define RECOV_IOC_FAULT	   _IOWR(RECOV_IOC_TYPE, 0x04, struct recov_fault)
+#define RECOV_IOC_ARMED	   _IOWR(RECOV_IOC_TYPE, 0x05, struct recov_armed)
 #define RECOV_IOC_RELEASED _IOR(RECOV_IOC_TYPE, 0x06, struct recov_released)
-#define RECOV_IOC_ARM	 _IOW(RECOV_IOC_TYPE, 0x10, struct recov_arm)
+#define RECOV_IOC_ARM	   _IOW(RECOV_IOC_TYPE, 0x10, struct recov_arm)
 /* The verbs of the owner; EPERM for any other session, EINVAL out of order. */
 #define RECOV_IOC_HOLD	  _IO(RECOV_IOC_TYPE, 0x11)
 #define RECOV_IOC_REPLAY  _IO(RECOV_IOC_TYPE, 0x12)
@@ -267,7 +267,7 @@ struct recov_released {
 #define RECOV_IOC_ABANDON _IO(RECOV_IOC_TYPE, 0x14)
 /* TAKE: become the owner of a swap whose owner is gone. ENOENT: there is none. EBUSY: it has
  * an owner. */
-#define RECOV_IOC_TAKE _IO(RECOV_IOC_TYPE, 0x15)
+#define RECOV_IOC_TAKE	  _IO(RECOV_IOC_TYPE, 0x15)
 #define RECOV_IOC_RELEASE _IO(RECOV_IOC_TYPE, 0x16) /* a verb of the owner */
 
 #ifndef __cplusplus

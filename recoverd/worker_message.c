@@ -359,8 +359,8 @@ json_t *worker_message_result(const struct replug_result *result)
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:b, s:o}", "type", "result", "outcome",
 			 replug_outcome_name(result->outcome), "fault",
 			 fault_name(result->error.fault), "reason", text_json(result->error.text),
-			 "phases_ns", phases, "pause_ns", (json_int_t)result->pause_ns,
-			 "untrusted", result->untrusted, "released", released);
+			 "phases_ns", phases, "pause_ns", (json_int_t)result->pause_ns, "untrusted",
+			 result->untrusted, "released", released);
 }
 
 json_t *worker_message_match(const char *driver, const struct replug_error *error,

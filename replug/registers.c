@@ -10,21 +10,21 @@
 
 /* What the shadow module takes back, and what registers nothing. */
 static const char *const known[] = {
-	"__pci_register_driver",
-	"__platform_driver_register",
-	"driver_register",
-	"register_netdev",
-	"register_netdevice",
-	"devm_register_netdev",
-	"*unregister*",
+	"__pci_register_driver", "__platform_driver_register", "driver_register", "register_netdev",
+	"register_netdevice",	 "devm_register_netdev",       "*unregister*",
 };
 
 static const char *const registering[] = {
-	"*register*",	  "*cpuhp_setup_state*", "proc_create*", "debugfs_create_file*",
-	"device_create*", "cdev_add",		 "cdev_device_add", "__class_create",
-	"class_create",	  "sysfs_create*",	 "genl_*",	 "*_add_request",
-	"snd_card_new",	  "devlink_alloc*",	 "add_disk*",	 "device_add_disk",
-	"phylink_create", "hwmon_*",		 "nvmem_*",	 "alloc_workqueue",
+	"*register*",	   "*cpuhp_setup_state*",
+	"proc_create*",	   "debugfs_create_file*",
+	"device_create*",  "cdev_add",
+	"cdev_device_add", "__class_create",
+	"class_create",	   "sysfs_create*",
+	"genl_*",	   "*_add_request",
+	"snd_card_new",	   "devlink_alloc*",
+	"add_disk*",	   "device_add_disk",
+	"phylink_create",  "hwmon_*",
+	"nvmem_*",	   "alloc_workqueue",
 };
 
 static bool matches(const char *name, const char *const *patterns, size_t n)

@@ -255,10 +255,10 @@ struct replug_options {
 
 struct replug_result {
 	enum replug_outcome outcome;
-	struct replug_error error;	   /* when not a success */
-	uint64_t phases_ns[REPLUG_PHASES]; /* of the pass that ended the swap, plan included */
-	uint64_t pause_ns;		   /* begin of hold to end of resume; 0: never held */
-	bool untrusted;			   /* a driver was taken out without being called; then */
+	struct replug_error error;	    /* when not a success */
+	uint64_t phases_ns[REPLUG_PHASES];  /* of the pass that ended the swap, plan included */
+	uint64_t pause_ns;		    /* begin of hold to end of resume; 0: never held */
+	bool untrusted;			    /* a driver was taken out without being called; then */
 	uint32_t released[REPLUG_RELEASED]; /* how many of each were taken from it */
 };
 

@@ -68,10 +68,8 @@ static void net_record(struct net_slot *ns)
 	dev_get_stats(dev, &ns->stats);
 	net_settings_record(ns);
 	/* What one that has failed answers is no setting: it begins with its own when it is back. */
-	if (tap_has_failed((unsigned long)net_driver_ops(ns)->ndo_start_xmit)) {
+	if (tap_has_failed((unsigned long)net_driver_ops(ns)->ndo_start_xmit))
 		net_settings_free(ns);
-		memset(&ns->settings, 0, sizeof(ns->settings));
-	}
 	ns->slot.object_up = !!(dev->flags & IFF_UP);
 	ns->running = ns->slot.object_up;
 	/* From here on carrier events and statistics are the shadow's. */

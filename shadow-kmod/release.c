@@ -64,7 +64,8 @@ static unsigned int find_line_actions(const struct tap_image *image, unsigned in
 	desc = irq_data_to_desc(data);
 	raw_spin_lock_irqsave(&desc->lock, flags);
 	for (action = desc->action; action && n < max; action = action->next)
-		if (release_is_of(image, action->handler) || release_is_of(image, action->thread_fn))
+		if (release_is_of(image, action->handler) ||
+		    release_is_of(image, action->thread_fn))
 			actions[n++] = (struct action){irq, action->dev_id};
 	raw_spin_unlock_irqrestore(&desc->lock, flags);
 	return n;
@@ -158,7 +159,8 @@ static int release_drivers(const struct tap_image *image, struct list_head *slot
 		report->counts[RECOV_RELEASED_DRIVER] += drivers.n;
 	}
 	if (has_drivers(image->module))
-		return release_fail(report, -EBUSY, "it has a driver on a bus without devices of it");
+		return release_fail(report, -EBUSY,
+				    "it has a driver on a bus without devices of it");
 	return 0;
 }
 

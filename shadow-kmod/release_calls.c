@@ -24,7 +24,7 @@ struct look {
 	const struct task_struct *self; /* may be at the end of the driver's exit function */
 	struct task_struct *sleepers[SLEEPERS_MAX]; /* that have been led to the landing */
 	unsigned int n_sleepers;
-	unsigned int n_calls; /* that have not returned */
+	unsigned int n_calls;	  /* that have not returned */
 	char comm[TASK_COMM_LEN]; /* of the last one's task */
 };
 
@@ -32,7 +32,8 @@ struct look {
 static struct tap_record *record_above(const struct tap_image *image, unsigned long sp,
 				       unsigned long end)
 {
-	for (sp = ALIGN(sp, sizeof(long)); sp + sizeof(struct tap_record) <= end; sp += sizeof(long)) {
+	for (sp = ALIGN(sp, sizeof(long)); sp + sizeof(struct tap_record) <= end;
+	     sp += sizeof(long)) {
 		struct tap_record *record = (void *)sp;
 
 		if (record->magic == tap_magic(record) && record->tap >= image->taps &&
@@ -89,7 +90,8 @@ static int look_at_all(void *data)
 	struct task_struct *process, *task;
 	struct look *look = data;
 
-	for_each_process_thread(process, task) {
+	for_each_process_thread(process, task)
+	{
 		/* Nobody takes its stack away now. */
 		if (task != look->self && refcount_read(&task->stack_refcount))
 			look_at(look, task);

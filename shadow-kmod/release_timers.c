@@ -49,9 +49,10 @@ static void find_in_wheel(struct found *found, struct release_timer_base *base)
 
 	raw_spin_lock_irqsave(&base->lock, flags);
 	for (i = 0; i < RELEASE_WHEEL_SIZE; i++)
-		hlist_for_each_entry(timer, &base->vectors[i], entry)
-			if (found->n_timers < FOUND_MAX && is_wanted(found->image, timer))
-				found->timers[found->n_timers++] = timer;
+		hlist_for_each_entry(timer, &base->vectors[i],
+				     entry) if (found->n_timers < FOUND_MAX &&
+						is_wanted(found->image, timer))
+			found->timers[found->n_timers++] = timer;
 	raw_spin_unlock_irqrestore(&base->lock, flags);
 }
 
@@ -80,7 +81,8 @@ static void find(struct found *found)
 
 	found->n_timers = 0;
 	found->n_hrtimers = 0;
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu(cpu)
+	{
 		for (i = 0; i < RELEASE_TIMER_BASES; i++)
 			find_in_wheel(found, per_cpu_ptr(timer_bases, cpu) + i);
 		find_in_trees(found, per_cpu_ptr(hrtimer_bases, cpu));
@@ -188,12 +190,12 @@ int release_works(struct recov_released *report)
 		cpus_read_unlock();
 		return release_fail(report, -ENOMEM, "there is no memory");
 	}
-	for_each_online_cpu(cpu)
-		for (i = 0; i < 3; i++, n++) {
-			INIT_WORK(&followers[n].work, follow_works);
-			tasklet_setup(&followers[n].tasklet, follow_tasklets);
-			queue_work_on(cpu, queue_of(i), &followers[n].work);
-		}
+	for_each_online_cpu(cpu) for (i = 0; i < 3; i++, n++)
+	{
+		INIT_WORK(&followers[n].work, follow_works);
+		tasklet_setup(&followers[n].tasklet, follow_tasklets);
+		queue_work_on(cpu, queue_of(i), &followers[n].work);
+	}
 	cpus_read_unlock();
 	while (!all_done(followers, n)) {
 		if (time_after(jiffies, limit)) {
@@ -215,10 +217,9 @@ static bool wheel_is_known(void)
 {
 	unsigned int cpu, i;
 
-	for_each_possible_cpu(cpu)
-		for (i = 0; i < RELEASE_TIMER_BASES; i++)
-			if (per_cpu_ptr(timer_bases, cpu)[i].cpu != cpu)
-				return false;
+	for_each_possible_cpu(cpu) for (i = 0; i < RELEASE_TIMER_BASES;
+					i++) if (per_cpu_ptr(timer_bases, cpu)[i].cpu !=
+						 cpu) return false;
 	return true;
 }
 

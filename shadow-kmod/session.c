@@ -157,8 +157,8 @@ static long session_armed(void __user *arg)
 
 	if (copy_from_user(&armed, arg, sizeof(armed)))
 		return -EFAULT;
-	if (armed.flags & ~(RECOV_ARMED_TRUST | RECOV_ARMED_DISTRUST | RECOV_ARMED_RELEASE) || armed.pad ||
-	    !string_ok(armed.driver, sizeof(armed.driver)))
+	if (armed.flags & ~(RECOV_ARMED_TRUST | RECOV_ARMED_DISTRUST | RECOV_ARMED_RELEASE) ||
+	    armed.pad || !string_ok(armed.driver, sizeof(armed.driver)))
 		return -EINVAL;
 	err = tap_armed(&armed);
 	if (err)

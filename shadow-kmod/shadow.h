@@ -64,9 +64,9 @@ struct recov_slot {
 	u32 link_before;
 	u32 room, need;
 	u32 queues;
-	bool done; /* served or gone for good; under the class's lock */
-	bool link; /* usable when matched, and when done: the object may be gone by now */
-	bool gone; /* the parent has been removed */
+	bool done;	/* served or gone for good; under the class's lock */
+	bool link;	/* usable when matched, and when done: the object may be gone by now */
+	bool gone;	/* the parent has been removed */
 	bool untrusted; /* its driver may not be called: see release.h */
 	unsigned long link_limit; /* jiffies; when to stop waiting for a usable device */
 	u64 mark_ns[RECOV_MARKS];

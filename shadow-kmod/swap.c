@@ -41,7 +41,7 @@ static const struct recov_class *const classes[] = {&net_class};
 static DEFINE_MUTEX(swap_mutex); /* all below; taken before any class's locks */
 static struct swap *swap;
 static u32 swaps_begun;
-static struct recov_released released; /* in this swap, or the last one */
+static struct recov_released released;	  /* in this swap, or the last one */
 static struct recov_device *last_devices; /* of the swap that ended last */
 static u32 n_last_devices;
 

@@ -34,7 +34,7 @@ struct tap_image {
 	unsigned long text, text_size; /* calls from there are the driver's own */
 	u32 failed;		       /* enum tap_failed: its functions are not called any more */
 	u32 n_taps;
-	bool trusted; /* it has failed, and is called again to be taken out */
+	bool trusted;	      /* it has failed, and is called again to be taken out */
 	bool release_at_exit; /* RECOV_ARMED_RELEASE */
 	bool released;	      /* nothing leads into it any more: see release.h */
 	struct recov_tap *taps;

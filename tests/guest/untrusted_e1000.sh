@@ -42,7 +42,16 @@ lost_little() {
 	((BEFORE - AFTER < ROUNDS * LOST_KB))
 }
 
+# listed: what it had and nobody gave back, of the driver's last life.
+listed() {
+	recovctl leaks e1000 --json | jq -cM '[.leaks[].class] | group_by(.) | map({(.[0]): length}) | add' |
+		tee "$RESULTS/leaks"
+	jq -e '."dma-coherent" >= 2 and (has("irq") or has("mmio") or has("netdev") | not)' "$RESULTS/leaks"
+}
+
 nic_pair e1000 virtio_net
+mkdir -p /etc/recoverd
+printf '[Observe]\nDrivers=e1000\n' >/etc/recoverd/recoverd.conf
 ip addr add 192.0.2.1/24 dev "$DEV"
 ip link set "$DEV" up
 expect "the peer answers" eventually 15 answers "$PEER_V4"
@@ -52,16 +61,20 @@ flows_start
 check "it is taken out without being called" recover
 check "what it had was taken" released '.irq == 1 and .napi == 1 and .driver == 1 and .mmio == 1 and
 	."pci-regions" >= 1 and ."pci-enable" == 1 and .vmalloc >= 2 and .work + .timer >= 1'
+check "what it had besides is listed" eventually 10 listed
+show "$RESULTS/leaks"
 check "the flows go on" flows_alive
+check "it is taken out under load again" recover
+check "the flows go on" flows_alive
+flows_stop_and_check
 BEFORE=$(available_kb)
 for ((i = 1; i <= ROUNDS; i++)); do
 	check "it is taken out once more" recover
 done
 AFTER=$(available_kb)
-check "the flows go on" flows_alive
 check "it has one handler" handlers
 check "and one mapping" mappings
-flows_stop_and_check
+check "the peer answers" eventually 15 answers "$PEER_V4"
 check "little memory was lost" lost_little
 note "$(((BEFORE - AFTER) / ROUNDS)) kB lost in a round"
 check "the installed image takes over" recovctl disarm e1000 --json
