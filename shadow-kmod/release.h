@@ -21,7 +21,7 @@ __printf(3, 4) int release_fail(struct recov_released *report, int err, const ch
 
 static inline bool release_is_of(const struct tap_image *image, const void *function)
 {
-	return (unsigned long)function - image->text < image->text_size;
+	return tap_is_in(image, (unsigned long)function);
 }
 
 /* release_calls.c: ends the calls that sleep in the driver, waits for those that run. */

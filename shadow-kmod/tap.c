@@ -128,7 +128,7 @@ bool tap_has_failed(unsigned long function)
 
 	mutex_lock(&images_mutex);
 	list_for_each_entry(image, &images, list)
-		if (function - image->text < image->text_size)
+		if (tap_is_in(image, function))
 			failed = READ_ONCE(image->failed) != TAP_SERVES;
 	mutex_unlock(&images_mutex);
 	return failed;
