@@ -30,6 +30,7 @@
 #define DRIVERS_MAX 16 /* of one module on one bus */
 
 static dr_release_t managed_irq;
+static struct recov_released in_swap; /* in this swap, or the last one */
 
 int release_fail(struct recov_released *report, int err, const char *fmt, ...)
 {
@@ -205,9 +206,9 @@ static int release_entries(const struct tap_image *image, struct list_head *slot
 	return release_calls(image, report);
 }
 
-int release_image(struct tap_image *image, const struct recov_class *class, struct list_head *slots,
-		  struct recov_released *report)
+int release_image(struct tap_image *image, const struct recov_class *class, struct list_head *slots)
 {
+	struct recov_released *report = &in_swap;
 	struct recov_slot *slot;
 	int err;
 
@@ -241,6 +242,28 @@ int release_image(struct tap_image *image, const struct recov_class *class, stru
 	report->images++;
 	pr_info("recov_shadow: %s has been released without being called\n", image->module->name);
 	return 0;
+}
+
+int release_driver(const char *driver, const struct recov_class *class, struct list_head *slots)
+{
+	struct tap_image *image = tap_get_image(driver);
+	int err;
+
+	if (!image)
+		return -ENOENT;
+	err = release_image(image, class, slots);
+	module_put(image->module);
+	return err;
+}
+
+void release_begin(void)
+{
+	memset(&in_swap, 0, sizeof(in_swap));
+}
+
+void release_report(struct recov_released *report)
+{
+	*report = in_swap;
 }
 
 int __init release_init(void)

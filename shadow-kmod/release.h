@@ -12,9 +12,16 @@
 int release_init(void);
 
 /* All of it. Process context, with the swap's mutex and no other lock. On an error something leads
- * into the image still: the image stays failed and may not be unloaded, and report says why. */
-int release_image(struct tap_image *image, const struct recov_class *class, struct list_head *slots,
-		  struct recov_released *report);
+ * into the image still: the image stays failed and may not be unloaded, and the report says why. */
+int release_image(struct tap_image *image, const struct recov_class *class,
+		  struct list_head *slots);
+/* The same by its name. -ENOENT: it is not loaded, or not armed. */
+int release_driver(const char *driver, const struct recov_class *class, struct list_head *slots);
+
+/* With the swap's mutex: another swap begins. */
+void release_begin(void);
+/* What was released in this one. While it is done some of the numbers may be old. Any context. */
+void release_report(struct recov_released *report);
 
 /* The parts. They add to counts and give 0, or an error with its sentence in report. */
 __printf(3, 4) int release_fail(struct recov_released *report, int err, const char *fmt, ...);

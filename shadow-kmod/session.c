@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "release.h"
 #include "shadow.h"
 #include "trap.h"
 
@@ -170,7 +171,7 @@ static long session_released(void __user *arg)
 {
 	struct recov_released released;
 
-	swap_released(&released);
+	release_report(&released);
 	return copy_to_user(arg, &released, sizeof(released)) ? -EFAULT : 0;
 }
 

@@ -86,6 +86,12 @@ void recov_slot_mark(struct recov_slot *slot, enum recov_mark mark);
 /* Notes the first error and its sentence. */
 __printf(3, 4) void recov_slot_fail(struct recov_slot *slot, int error, const char *fmt, ...);
 
+/* slot.c: what there is to tell of one. May sleep. */
+void recov_slot_describe(struct recov_slot *slot, u32 index, struct recov_device *d);
+/* An array of what there is to tell of each, to be freed by kvfree(), and their number; without
+ * memory NULL and 0. May sleep. */
+u32 recov_slots_describe(struct list_head *slots, struct recov_device **ret);
+
 /* The slots of the swap under way, for hooks. Valid from before the hooks are armed until after
  * they are disarmed; NULL or the list's head. */
 struct list_head *recov_swap_slots(void);
@@ -153,7 +159,6 @@ int swap_resume(const struct recov_session *owner);
 int swap_abandon(const struct recov_session *owner);
 int swap_take(const struct recov_session *owner);
 int swap_release(const struct recov_session *owner);
-void swap_released(struct recov_released *released);
 struct tap_image;
 /* At the end of the exit function of an image that has failed. Process context. 0: nothing leads into
  * it any more. */

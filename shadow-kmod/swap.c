@@ -41,7 +41,6 @@ static const struct recov_class *const classes[] = {&net_class};
 static DEFINE_MUTEX(swap_mutex); /* all below; taken before any class's locks */
 static struct swap *swap;
 static u32 swaps_begun;
-static struct recov_released released;	  /* in this swap, or the last one */
 static struct recov_device *last_devices; /* of the swap that ended last */
 static u32 n_last_devices;
 
@@ -112,48 +111,6 @@ void recov_slot_fail(struct recov_slot *slot, int error, const char *fmt, ...)
 	pr_warn("recov_shadow: %s: %s (%d)\n", slot->object_name, slot->reason, error);
 }
 
-static void slot_describe(struct recov_slot *slot, u32 index, struct recov_device *d)
-{
-	memset(d, 0, sizeof(*d));
-	d->index = index;
-	d->state = recov_slot_state(slot);
-	d->verdict = slot->verdict;
-	d->error = slot->error;
-	d->object_id = slot->object_id;
-	d->object_up = slot->object_up;
-	d->link_before = slot->link_before;
-	d->link = slot->done ? slot->link : slot->class->usable(slot);
-	d->room = slot->room;
-	d->need = slot->need;
-	d->queues = slot->queues;
-	memcpy(d->mark_ns, slot->mark_ns, sizeof(d->mark_ns));
-	strscpy(d->class_name, slot->class->name, sizeof(d->class_name));
-	strscpy(d->bus, slot->parent->bus ? slot->parent->bus->name : "", sizeof(d->bus));
-	strscpy(d->device, dev_name(slot->parent), sizeof(d->device));
-	strscpy(d->object, slot->object_name, sizeof(d->object));
-	strscpy(d->reason, slot->reason, sizeof(d->reason));
-}
-
-static u32 slots_describe(struct list_head *slots, struct recov_device **ret)
-{
-	struct recov_slot *slot;
-	struct recov_device *d;
-	u32 n = 0;
-
-	list_for_each_entry(slot, slots, list)
-		n++;
-	d = kvcalloc(n ? n : 1, sizeof(*d), GFP_KERNEL);
-	*ret = d;
-	if (!d)
-		return 0;
-	n = 0;
-	list_for_each_entry(slot, slots, list) {
-		slot_describe(slot, n, &d[n]);
-		n++;
-	}
-	return n;
-}
-
 static void slots_free(struct list_head *slots)
 {
 	struct recov_slot *slot, *next;
@@ -182,7 +139,7 @@ int swap_match(const char *driver, struct recov_device **ret_devices, u32 *ret_n
 	list_for_each_entry(slot, &slots, list)
 		slot->done = true; /* no swap holds these devices: they may go at any time */
 	if (!err) {
-		n = slots_describe(&slots, &devices);
+		n = recov_slots_describe(&slots, &devices);
 		if (devices) {
 			*ret_devices = devices;
 			*ret_n = n;
@@ -275,7 +232,7 @@ static void swap_end(struct work_struct *work)
 
 	mutex_lock(&swap_mutex);
 	WRITE_ONCE(published_slots, NULL);
-	n = slots_describe(&s->slots, &devices);
+	n = recov_slots_describe(&s->slots, &devices);
 	kvfree(last_devices);
 	last_devices = devices;
 	n_last_devices = n;
@@ -481,7 +438,7 @@ int swap_arm(const struct recov_session *owner, const struct recov_arm *arm)
 		goto err_unlock;
 	swap = s;
 	swaps_begun++;
-	memset(&released, 0, sizeof(released));
+	release_begin();
 	__module_get(THIS_MODULE); /* until swap_end(): devices may be kept without a session */
 	schedule_delayed_work(&tick_work, err ? 0 : msecs_to_jiffies(arm->deadline_ms) + 1);
 	mutex_unlock(&swap_mutex);
@@ -595,21 +552,13 @@ void swap_owner_gone(const struct recov_session *owner)
 
 int swap_release(const struct recov_session *owner)
 {
-	struct tap_image *image;
 	int err;
 
 	err = swap_lock_owned(owner);
 	if (err)
 		return err;
-	image = tap_get_image(swap->driver);
-	if (!image) {
-		err = -ENOENT;
-		goto out;
-	}
 	swap->state = RECOV_SWAP_HELD;
-	err = release_image(image, swap->class, &swap->slots, &released);
-	module_put(image->module);
-out:
+	err = release_driver(swap->driver, swap->class, &swap->slots);
 	mutex_unlock(&swap_mutex);
 	return err;
 }
@@ -620,16 +569,9 @@ int swap_release_at_exit(struct tap_image *image)
 
 	mutex_lock(&swap_mutex);
 	if (swap && swap->state == RECOV_SWAP_HELD && !strcmp(swap->driver, image->module->name))
-		err = release_image(image, swap->class, &swap->slots, &released);
+		err = release_image(image, swap->class, &swap->slots);
 	mutex_unlock(&swap_mutex);
 	return err;
-}
-
-void swap_released(struct recov_released *ret_released)
-{
-	mutex_lock(&swap_mutex);
-	*ret_released = released;
-	mutex_unlock(&swap_mutex);
 }
 
 int swap_take(const struct recov_session *owner)
@@ -684,7 +626,7 @@ int swap_device(u32 index, struct recov_device *device)
 		list_for_each_entry(slot, &swap->slots, list) {
 			if (i++ != index)
 				continue;
-			slot_describe(slot, index, device);
+			recov_slot_describe(slot, index, device);
 			err = 0;
 			break;
 		}
