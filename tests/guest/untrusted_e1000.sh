@@ -34,7 +34,7 @@ handlers() {
 }
 
 mappings() {
-	[[ $(grep -c 'e1000_probe.*ioremap\|pci_ioremap_bar.*ioremap' /proc/vmallocinfo) == 1 ]]
+	grep -c ioremap /proc/vmallocinfo
 }
 
 lost_little() {
@@ -60,19 +60,20 @@ check "it is armed" recovctl arm e1000 --json
 flows_start
 check "it is taken out without being called" recover
 check "what it had was taken" released '.irq == 1 and .napi == 1 and .driver == 1 and .mmio == 1 and
-	."pci-regions" >= 1 and ."pci-enable" == 1 and .vmalloc >= 2 and .work + .timer >= 1'
+	."pci-regions" >= 1 and ."pci-enable" == 1 and .work + .timer >= 1'
 check "it is taken out under load again" recover
 check "what it had besides is listed" eventually 10 listed
 show "$RESULTS/leaks"
 check "the flows go on" flows_alive
 flows_stop_and_check
+MAPPINGS=$(mappings)
 BEFORE=$(available_kb)
 for ((i = 1; i <= ROUNDS; i++)); do
 	check "it is taken out once more" recover
 done
 AFTER=$(available_kb)
 check "it has one handler" handlers
-check "and one mapping" mappings
+check "and as many mappings as before" test "$(mappings)" = "$MAPPINGS"
 check "the peer answers" eventually 15 answers "$PEER_V4"
 check "little memory was lost" lost_little
 note "$(((BEFORE - AFTER) / ROUNDS)) kB lost in a round"
