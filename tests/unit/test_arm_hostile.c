@@ -210,6 +210,16 @@ static struct elf_bytes build_driver(void)
 	return driver_file(&d);
 }
 
+static void test_no_image_may_import_a_twin_itself(void **state)
+{
+	struct driver d;
+
+	driver_begin(&d, "");
+	put_taken(&d, "some_open", "i:pp");
+	elf_builder_import(&d.b, "recov_twin_mutex_lock", 1);
+	assert_not_armed(driver_file(&d), "it has a symbol recov_twin_mutex_lock");
+}
+
 static void arm_bytes(const uint8_t *bytes, size_t size)
 {
 	struct replug_image *image = NULL, *armed;
@@ -333,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_images_of_unknown_kinds_are_refused),
 		cmocka_unit_test(test_no_image_is_armed_twice),
 		cmocka_unit_test(test_helpers_without_a_proper_name_are_refused),
+		cmocka_unit_test(test_no_image_may_import_a_twin_itself),
 		cmocka_unit_test(test_no_wrong_byte_is_followed),
 		cmocka_unit_test(test_the_check_sees_every_changed_bit),
 		cmocka_unit_test(test_the_check_counts_who_was_left_alone),
