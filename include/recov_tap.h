@@ -21,7 +21,7 @@
  * table of versions, with RECOV_TWIN_PREFIX before their own: exports of the shadow module, too, which
  * do the same and keep in mind which locks the driver holds. So a call that would wait for a lock
  * that its CPU or task holds already ends before it does, and one that is cut short lets go of those
- * that it has taken. Locks that are not in the list, as semaphores, are none of that.
+ * that it has taken. Locks that are not in the list, as semaphores and rtnl, are none of that.
  */
 #ifndef RECOV_TAP_H
 #define RECOV_TAP_H
@@ -69,11 +69,7 @@
 	X(mutex_lock_killable)                                                                     \
 	X(mutex_lock_io)                                                                           \
 	X(mutex_trylock)                                                                           \
-	X(mutex_unlock)                                                                            \
-	X(rtnl_lock)                                                                               \
-	X(rtnl_lock_killable)                                                                      \
-	X(rtnl_trylock)                                                                            \
-	X(rtnl_unlock)
+	X(mutex_unlock)
 
 /* What a function answers in place of a driver that has failed. */
 enum recov_tap_answer {

@@ -3,20 +3,16 @@
 #include <linux/delay.h>
 #include <linux/hash.h>
 #include <linux/preempt.h>
-#include <linux/rtnetlink.h>
 #include <linux/sched/task_stack.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 
 #include "held.h"
-#include "shadow.h"
 #include "trap.h"
 
 #define OWNER_FLAGS 7ul /* of mutex.owner; kernel/locking/mutex.h */
 
 DEFINE_PER_CPU(struct held_list, held_spins);
-
-static struct mutex *rtnl; /* NULL until it is looked for */
 
 /* ---- spinlocks ---- */
 
@@ -210,11 +206,6 @@ void held_drop_mutex(struct mutex *lock)
 	}
 }
 
-struct mutex *held_rtnl(void)
-{
-	return rtnl;
-}
-
 /* What the kernel has unlocked may be gone by now. */
 static void unlock_own(struct mutex *lock)
 {
@@ -222,10 +213,7 @@ static void unlock_own(struct mutex *lock)
 
 	if (copy_from_kernel_nofault(&owner, &lock->owner, sizeof(owner)) || !is_own(owner))
 		return;
-	if (lock == rtnl)
-		rtnl_unlock();
-	else
-		mutex_unlock(lock);
+	mutex_unlock(lock);
 }
 
 void held_release_mutexes(const struct tap_record *record)
@@ -246,13 +234,4 @@ void held_release_mutexes(const struct tap_record *record)
 void held_forget(void)
 {
 	memset(slots, 0, sizeof(slots));
-}
-
-int __init held_init(void)
-{
-	rtnl = (struct mutex *)ksym_lookup("rtnl_mutex");
-	if (rtnl)
-		return 0;
-	pr_err("recov_shadow: this kernel has no rtnl_mutex\n");
-	return -ENOENT;
 }

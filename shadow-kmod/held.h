@@ -79,8 +79,6 @@ void held_check_owner(struct mutex *lock, unsigned long caller);
 /* A mutex that the task has just taken, or is about to give back. May be preempted. */
 void held_add_mutex(struct mutex *lock);
 void held_drop_mutex(struct mutex *lock);
-/* That of the network's settings. */
-struct mutex *held_rtnl(void);
 
 /* The end of a call that was cut short gives back what it has taken. Not those locks of which the
  * lists had no room. Of a lock that an earlier call on this stack has left held for a later one the
@@ -89,7 +87,6 @@ struct mutex *held_rtnl(void);
 void held_release_spins(const struct tap_record *record);
 void held_release_mutexes(const struct tap_record *record);
 
-int held_init(void);
 /* No armed driver is loaded. */
 void held_forget(void);
 

@@ -13,7 +13,6 @@
 #include <linux/workqueue.h>
 #include <asm/trapnr.h>
 
-#include "held.h"
 #include "shadow.h"
 #include "trap.h"
 
@@ -235,8 +234,6 @@ int __init recov_trap_init(void)
 	err = trap_find_init();
 	if (!err)
 		err = trap_double_init();
-	if (!err)
-		err = held_init();
 	if (err)
 		return err;
 	for (i = 0; i < ARRAY_SIZE(catches); i++) {

@@ -3,7 +3,6 @@
 #include <linux/instruction_pointer.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/rtnetlink.h>
 #include <linux/spinlock.h>
 
 #include "held.h"
@@ -128,37 +127,4 @@ TWIN_DEFINE(void, mutex_unlock, struct mutex *lock)
 {
 	held_drop_mutex(lock);
 	mutex_unlock(lock);
-}
-
-TWIN_DEFINE(void, rtnl_lock, void)
-{
-	held_check_owner(held_rtnl(), _RET_IP_);
-	rtnl_lock();
-	held_add_mutex(held_rtnl());
-}
-
-TWIN_DEFINE(int, rtnl_lock_killable, void)
-{
-	int err;
-
-	held_check_owner(held_rtnl(), _RET_IP_);
-	err = rtnl_lock_killable();
-	if (!err)
-		held_add_mutex(held_rtnl());
-	return err;
-}
-
-TWIN_DEFINE(int, rtnl_trylock, void)
-{
-	int taken = rtnl_trylock();
-
-	if (taken)
-		held_add_mutex(held_rtnl());
-	return taken;
-}
-
-TWIN_DEFINE(void, rtnl_unlock, void)
-{
-	held_drop_mutex(held_rtnl());
-	rtnl_unlock();
 }

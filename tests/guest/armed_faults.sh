@@ -11,7 +11,7 @@
 CONTEXTS=(process xmit work kthread timer hrtimer tasklet napi hardirq)
 FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-pointer bug divide
 	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-kfree bad-lock
-	under-spinlock under-bus-spinlock under-bus-mutex under-rtnl irqs-off bh-off rcu loop
+	under-spinlock under-bus-spinlock under-bus-mutex irqs-off bh-off rcu loop
 	loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
@@ -68,7 +68,6 @@ can_be() {
 	case $1 in
 	bh-off) [[ ! $2 =~ ^(hrtimer|hardirq)$ ]] ;;
 	mutex-deadlock | under-bus-mutex) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
-	under-rtnl) [[ $2 =~ ^(work|kthread)$ ]] ;;
 	esac
 }
 
