@@ -40,7 +40,7 @@ enum {
 struct watch {
 	struct hrtimer timer;
 	u64 beat_ns; /* when it was last here; 0: it is not looked after */
-	u32 called;  /* by NMI */
+	u32 called;  /* NMIs that are its own */
 };
 
 static DEFINE_PER_CPU(struct watch, watches);
@@ -138,10 +138,12 @@ static bool look(struct pt_regs *regs, unsigned int context, bool silent)
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
 	unsigned long *iret = (unsigned long *)(regs + 1);
+	u32 *called = this_cpu_ptr(&watches.called);
 	unsigned long *frame = &regs->ip;
 
-	if (!xchg(this_cpu_ptr(&watches.called), 0))
+	if (!READ_ONCE(*called))
 		return NMI_DONE;
+	WRITE_ONCE(*called, *called - 1);
 	/*
 	 * With interrupts on it had just been held up, by the host of a virtual machine for one.
 	 * arch/x86/entry/entry_64.S, asm_exc_nmi: it returns by a copy of the registers' last words
@@ -166,7 +168,8 @@ static void look_after_others(u64 now_ns)
 
 		if (cpu == self || !beat_ns || now_ns < beat_ns + SILENCE_MS * NSEC_PER_MSEC)
 			break;
-		WRITE_ONCE(watch->called, 1);
+		/* One may come for the last call between this and its own. */
+		WRITE_ONCE(watch->called, 2);
 		apic->send_IPI(cpu, NMI_VECTOR);
 	}
 }

@@ -27,8 +27,8 @@
 #define PHASE "{\"type\":\"phase\",\"phase\":\"unload\",\"rollback\":true,\"done\":true,\"ns\":77}"
 #define RESULT                                                                                     \
 	"{\"type\":\"result\",\"outcome\":\"rolled-back\",\"fault\":\"failed\",\"reason\":\"r\","  \
-	"\"phases_ns\":[0,1,2,3,4,5,6,7,8],\"pause_ns\":9,"
-"\"untrusted\":true,\"released\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14]}"
+	"\"phases_ns\":[0,1,2,3,4,5,6,7,8],\"pause_ns\":9,\"untrusted\":true,"                     \
+	"\"released\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14]}"
 #define LOOK                                                                                       \
 	"{\"type\":\"look\",\"present\":true,\"reason\":\"\",\"abi\":1,\"swaps\":2,"               \
 	"\"swap_state\":\"none\",\"owner_pid\":0,\"deadline_left_ns\":0,\"driver\":\"\","          \
@@ -38,8 +38,7 @@
 	"{\"type\":\"match\",\"driver\":\"e1000\",\"fault\":\"none\",\"reason\":\"\",\"devices\":" \
 	"[" DEVICE "]}"
 
-	static int
-	parse(const char *text, struct worker_message *ret_message)
+static int parse(const char *text, struct worker_message *ret_message)
 {
 	json_auto_t *body = json_loads(text, 0, NULL);
 
