@@ -2,35 +2,17 @@
 /* The swap: carries a plan out as one transaction and rolls it back when it fails. */
 #include <fcntl.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <sys/ioctl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 
-#include "error.h"
 #include "modules.h"
-#include "recov_shadow.h"
+#include "swap.h"
 #include "util.h"
 
 #define DEADLINE_DEFAULT_MS 30000
 #define LINK_DEFAULT_MS	    6000
 #define ATTACH_MS	    3000 /* from the end of init_module(2) until every device is bound */
-
-struct swap {
-	const struct replug_plan *plan;
-	const struct replug_module *modules; /* driver first */
-	size_t n_modules;
-	int fd;
-	struct replug_options options;
-	struct replug_result *result;
-	bool rollback;
-	bool new_is_in;	   /* the driver's new image has been loaded */
-	bool released;	   /* the driver that is in has nothing any more */
-	bool unloaded[32]; /* modules that are out because of this swap */
-	uint64_t phase_start_ns;
-	uint64_t hold_start_ns;
-};
 
 static const char *const phase_names[REPLUG_PHASES] = {
 	[REPLUG_PLAN] = "plan",	    [REPLUG_HOLD] = "hold",	[REPLUG_DETACH] = "detach",
@@ -70,31 +52,6 @@ const char *replug_outcome_name(enum replug_outcome outcome)
 	return outcome_names[outcome];
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static int verb(struct swap *s, unsigned long request, void *arg)
-{
-	return ioctl(s->fd, request, arg) < 0 ? -errno : 0;
-}
-
-static int failed(struct swap *s, int r, const char *fmt, ...) _printf_(3, 4);
-static int failed(struct swap *s, int r, const char *fmt, ...)
-{
-	char text[sizeof(s->result->error.text)];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return replug_fail(&s->result->error, REPLUG_FAULT_FAILED, r, "%s", text);
-}
-
 /* ---- phases ---- */
 
 static void phase_begin_at(struct swap *s, enum replug_phase phase, uint64_t ns)
@@ -106,7 +63,7 @@ static void phase_begin_at(struct swap *s, enum replug_phase phase, uint64_t ns)
 
 static void phase_begin(struct swap *s, enum replug_phase phase)
 {
-	phase_begin_at(s, phase, now_ns());
+	phase_begin_at(s, phase, swap_now_ns());
 }
 
 /* Phases may come twice: the parts add up. Returns ns, where the next phase begins. */
@@ -122,105 +79,7 @@ static uint64_t phase_end_at(struct swap *s, enum replug_phase phase, uint64_t n
 
 static void phase_end(struct swap *s, enum replug_phase phase)
 {
-	phase_end_at(s, phase, now_ns());
-}
-
-/* ---- devices, as the kernel tells ---- */
-
-static int device_get(struct swap *s, uint32_t index, struct recov_device *d)
-{
-	*d = (struct recov_device){.index = index, .flags = RECOV_DEVICE_OF_SWAP};
-	return verb(s, RECOV_IOC_DEVICE, d);
-}
-
-/* Latest time at which a device reached mark; now, if one has not. */
-static uint64_t devices_mark(struct swap *s, enum recov_mark mark)
-{
-	struct recov_device d;
-	uint64_t latest = 0;
-
-	for (uint32_t i = 0; !device_get(s, i, &d); i++) {
-		if (!d.mark_ns[mark])
-			return now_ns();
-		if (d.mark_ns[mark] > latest)
-			latest = d.mark_ns[mark];
-	}
-	return latest ? latest : now_ns();
-}
-
-/* Earliest one in this phase, or now. */
-static uint64_t devices_first_mark(struct swap *s, enum recov_mark mark)
-{
-	uint64_t earliest = now_ns();
-	struct recov_device d;
-
-	for (uint32_t i = 0; !device_get(s, i, &d); i++)
-		if (d.mark_ns[mark] > s->phase_start_ns && d.mark_ns[mark] < earliest)
-			earliest = d.mark_ns[mark];
-	return earliest;
-}
-
-/* 1: every device has it; 0: not yet; negative: never will, with the reason in the result. */
-typedef int (*device_test_t)(struct swap *s, const struct recov_device *d);
-
-static int test_kept(struct swap *s, const struct recov_device *d)
-{
-	return d->state == RECOV_DEV_KEPT || d->state == RECOV_DEV_RELEASED;
-}
-
-static int test_bound(struct swap *s, const struct recov_device *d)
-{
-	if (d->state == RECOV_DEV_BOUND)
-		return 1;
-	if (d->error && (d->state == RECOV_DEV_KEPT || d->state == RECOV_DEV_ADOPTED))
-		return failed(s, d->error, "%s of %s did not come back: %.*s", d->object, d->device,
-			      (int)sizeof(d->reason), d->reason);
-	return 0;
-}
-
-static int test_link(struct swap *s, const struct recov_device *d)
-{
-	return d->link || !d->link_before;
-}
-
-static int devices_test(struct swap *s, device_test_t test, const char **ret_missing)
-{
-	static _Thread_local char missing[RECOV_NAME_LEN];
-	struct recov_device d;
-	int r;
-
-	for (uint32_t i = 0; !device_get(s, i, &d); i++) {
-		r = test(s, &d);
-		if (r > 0)
-			continue;
-		memcpy(missing, d.object, sizeof(missing));
-		missing[sizeof(missing) - 1] = '\0';
-		*ret_missing = missing;
-		return r;
-	}
-	return 1;
-}
-
-/* Waits until all devices pass. 0, -ETIMEDOUT, or what the test gave. */
-static int devices_wait(struct swap *s, device_test_t test, uint32_t limit_ms,
-			const char **ret_missing)
-{
-	uint64_t limit = now_ns() + (uint64_t)limit_ms * 1000000u, now;
-	int r;
-
-	for (;;) {
-		struct pollfd pollfd = {.fd = s->fd, .events = POLLIN};
-
-		r = devices_test(s, test, ret_missing);
-		if (r)
-			return r < 0 ? r : 0;
-		now = now_ns();
-		if (now >= limit)
-			return -ETIMEDOUT;
-		/* At most 50 ms: usability is a level, not only an event. */
-		now = (limit - now) / 1000000u + 1;
-		(void)poll(&pollfd, 1, now > 50 ? 50 : (int)now);
-	}
+	phase_end_at(s, phase, swap_now_ns());
 }
 
 /* ---- modules ---- */
@@ -260,7 +119,7 @@ static void set_armed(struct swap *s, uint32_t flags)
 	struct recov_armed armed = {.flags = flags};
 
 	strncpy(armed.driver, s->modules[0].name, sizeof(armed.driver) - 1);
-	(void)verb(s, RECOV_IOC_ARMED, &armed);
+	(void)swap_verb(s, RECOV_IOC_ARMED, &armed);
 }
 
 static bool has_failed(struct swap *s)
@@ -268,7 +127,7 @@ static bool has_failed(struct swap *s)
 	struct recov_armed armed = {};
 
 	strncpy(armed.driver, s->modules[0].name, sizeof(armed.driver) - 1);
-	return verb(s, RECOV_IOC_ARMED, &armed) == 0 && armed.failed;
+	return swap_verb(s, RECOV_IOC_ARMED, &armed) == 0 && armed.failed;
 }
 
 /* The image that is taken out next. */
@@ -290,18 +149,19 @@ static int release(struct swap *s)
 	int r;
 
 	if (registers)
-		return failed(s, -EOPNOTSUPP,
-			      "%s has failed and can't be taken out without being called: nobody "
-			      "else takes back what it registers by %s",
-			      s->modules[0].name, registers);
-	r = verb(s, RECOV_IOC_RELEASE, NULL);
+		return swap_failed(
+			s, -EOPNOTSUPP,
+			"%s has failed and can't be taken out without being called: nobody "
+			"else takes back what it registers by %s",
+			s->modules[0].name, registers);
+	r = swap_verb(s, RECOV_IOC_RELEASE, NULL);
 	s->released = !r;
 	if (!r)
 		return 0;
-	(void)verb(s, RECOV_IOC_RELEASED, &released);
-	return failed(s, r, "%s can't be taken out without being called: %.*s", s->modules[0].name,
-		      (int)sizeof(released.reason),
-		      released.error ? released.reason : strerror(-r));
+	(void)swap_verb(s, RECOV_IOC_RELEASED, &released);
+	return swap_failed(s, r, "%s can't be taken out without being called: %.*s",
+			   s->modules[0].name, (int)sizeof(released.reason),
+			   released.error ? released.reason : strerror(-r));
 }
 
 static int take_driver_out(struct swap *s)
@@ -310,8 +170,8 @@ static int take_driver_out(struct swap *s)
 
 	r = module_unload(s->modules[0].name);
 	if (r)
-		return failed(s, r, "%s could not be unloaded: %s", s->modules[0].name,
-			      strerror(-r));
+		return swap_failed(s, r, "%s could not be unloaded: %s", s->modules[0].name,
+				   strerror(-r));
 	s->unloaded[0] = true;
 	s->released = false;
 	return 0;
@@ -342,7 +202,7 @@ static int unload_all(struct swap *s)
 	r = take_driver_out(s);
 	if (r)
 		return r;
-	detached = phase_end_at(s, REPLUG_DETACH, devices_mark(s, RECOV_MARK_KEPT));
+	detached = phase_end_at(s, REPLUG_DETACH, swap_devices_mark(s, RECOV_MARK_KEPT));
 
 	phase_begin_at(s, REPLUG_UNLOAD, detached);
 	take_rest_out(s);
@@ -366,8 +226,8 @@ static int put_in(struct swap *s)
 			continue;
 		r = module_load(image_of(s, i), options_of(s, i));
 		if (r)
-			return failed(s, r, "%s could not be loaded: %s", file_of(image_of(s, i)),
-				      strerror(-r));
+			return swap_failed(s, r, "%s could not be loaded: %s",
+					   file_of(image_of(s, i)), strerror(-r));
 		s->unloaded[i] = false;
 	}
 	return 0;
@@ -384,13 +244,13 @@ static int load_all(struct swap *s)
 	if (r)
 		return r;
 	s->new_is_in = !s->rollback;
-	probing = phase_end_at(s, REPLUG_LOAD, devices_first_mark(s, RECOV_MARK_PROBING));
+	probing = phase_end_at(s, REPLUG_LOAD, swap_devices_first_mark(s, RECOV_MARK_PROBING));
 
 	phase_begin_at(s, REPLUG_ATTACH, probing);
-	r = devices_wait(s, test_bound, ATTACH_MS, &missing);
+	r = swap_devices_wait(s, swap_test_bound, ATTACH_MS, &missing);
 	if (r == -ETIMEDOUT)
-		r = failed(s, r, "%s did not come back within %d s of the load of %s", missing,
-			   ATTACH_MS / 1000, file_of(image_of(s, 0)));
+		r = swap_failed(s, r, "%s did not come back within %d s of the load of %s", missing,
+				ATTACH_MS / 1000, file_of(image_of(s, 0)));
 	if (r)
 		return r;
 	phase_end(s, REPLUG_ATTACH);
@@ -405,10 +265,10 @@ static int check_settings(struct swap *s)
 {
 	struct recov_device d;
 
-	for (uint32_t i = 0; !device_get(s, i, &d); i++)
+	for (uint32_t i = 0; !swap_device(s, i, &d); i++)
 		if (d.error)
-			return failed(s, d.error, "%s: %.*s", d.object, (int)sizeof(d.reason),
-				      d.reason);
+			return swap_failed(s, d.error, "%s: %.*s", d.object, (int)sizeof(d.reason),
+					   d.reason);
 	return 0;
 }
 
@@ -424,20 +284,21 @@ static int serve(struct swap *s, bool strict)
 	phase_end(s, REPLUG_CHECK);
 
 	phase_begin(s, REPLUG_REPLAY);
-	r = verb(s, RECOV_IOC_REPLAY, NULL);
+	r = swap_verb(s, RECOV_IOC_REPLAY, NULL);
 	if (r) {
 		if (!check_settings(s))
-			failed(s, r, "the devices of %s could not be restored: %s",
-			       s->modules[0].name, strerror(-r));
+			swap_failed(s, r, "the devices of %s could not be restored: %s",
+				    s->modules[0].name, strerror(-r));
 		return r;
 	}
 	phase_end(s, REPLUG_REPLAY);
 
 	phase_begin(s, REPLUG_CHECK);
-	r = devices_wait(s, test_link, s->options.link_ms, &missing);
+	r = swap_devices_wait(s, swap_test_link, s->options.link_ms, &missing);
 	if (r == -ETIMEDOUT)
-		r = failed(s, r, "%s had a link and has had none for %u ms since it was opened",
-			   missing, s->options.link_ms);
+		r = swap_failed(s, r,
+				"%s had a link and has had none for %u ms since it was opened",
+				missing, s->options.link_ms);
 	if (!r)
 		r = check_settings(s);
 	if (r && strict)
@@ -445,11 +306,11 @@ static int serve(struct swap *s, bool strict)
 	phase_end(s, REPLUG_CHECK);
 
 	phase_begin(s, REPLUG_RESUME);
-	r = verb(s, RECOV_IOC_RESUME, NULL);
+	r = swap_verb(s, RECOV_IOC_RESUME, NULL);
 	if (r)
-		return failed(s, r, "the devices of %s could not be resumed: %s",
-			      s->modules[0].name, strerror(-r));
-	phase_end_at(s, REPLUG_RESUME, devices_mark(s, RECOV_MARK_RESUMED));
+		return swap_failed(s, r, "the devices of %s could not be resumed: %s",
+				   s->modules[0].name, strerror(-r));
+	phase_end_at(s, REPLUG_RESUME, swap_devices_mark(s, RECOV_MARK_RESUMED));
 	return 0;
 }
 
@@ -458,12 +319,12 @@ static void settle(struct swap *s, enum replug_outcome outcome)
 	struct recov_released released = {};
 
 	s->result->outcome = outcome;
-	if (verb(s, RECOV_IOC_RELEASED, &released) == 0 && released.images) {
+	if (swap_verb(s, RECOV_IOC_RELEASED, &released) == 0 && released.images) {
 		s->result->untrusted = true;
 		memcpy(s->result->released, released.counts, sizeof(s->result->released));
 	}
 	if (s->hold_start_ns)
-		s->result->pause_ns = devices_mark(s, RECOV_MARK_RESUMED) - s->hold_start_ns;
+		s->result->pause_ns = swap_devices_mark(s, RECOV_MARK_RESUMED) - s->hold_start_ns;
 }
 
 /* Brings the old images back, whatever has been reached. The error that led here stays. */
@@ -478,7 +339,7 @@ static void roll_back(struct swap *s)
 	if (s->new_is_in) {
 		r = unload_all(s);
 		if (!r)
-			r = devices_wait(s, test_kept, ATTACH_MS, &missing);
+			r = swap_devices_wait(s, swap_test_kept, ATTACH_MS, &missing);
 	}
 	if (!r && s->unloaded[0])
 		r = load_all(s);
@@ -487,7 +348,7 @@ static void roll_back(struct swap *s)
 	if (r) {
 		struct replug_error second = s->result->error;
 
-		(void)verb(s, RECOV_IOC_ABANDON, NULL);
+		(void)swap_verb(s, RECOV_IOC_ABANDON, NULL);
 		settle(s, REPLUG_FAILED);
 		replug_fail(&s->result->error, REPLUG_FAULT_FAILED, r,
 			    "%.120s; and the old image did not come back: %.100s", first.text,
@@ -552,7 +413,7 @@ static int arm(struct swap *s)
 		if (r)
 			return r;
 	}
-	r = verb(s, RECOV_IOC_ARM, &arm);
+	r = swap_verb(s, RECOV_IOC_ARM, &arm);
 	if (r == -EBUSY)
 		return replug_fail(&s->result->error, REPLUG_FAULT_REFUSED, r,
 				   "another swap is under way, or a livepatch has taken a function "
@@ -568,7 +429,7 @@ static int arm(struct swap *s)
 /* Of a driver that is loaded, but was bound to no device before. */
 static int wait_for_devices(struct swap *s)
 {
-	uint64_t limit = now_ns() + ATTACH_MS * UINT64_C(1000000);
+	uint64_t limit = swap_now_ns() + ATTACH_MS * UINT64_C(1000000);
 	struct recov_armed armed = {};
 	struct replug_host host;
 	size_t n = 0;
@@ -579,14 +440,14 @@ static int wait_for_devices(struct swap *s)
 	for (;;) {
 		_cleanup_free_ struct replug_device *devices = NULL;
 
-		if (verb(s, RECOV_IOC_ARMED, &armed) == 0 && armed.failed)
-			return failed(s, -EIO, "%s has faulted as it was put in",
-				      file_of(image_of(s, 0)));
+		if (swap_verb(s, RECOV_IOC_ARMED, &armed) == 0 && armed.failed)
+			return swap_failed(s, -EIO, "%s has faulted as it was put in",
+					   file_of(image_of(s, 0)));
 		if (host.devices(host.ctx, s->modules[0].name, &devices, &n) == 0 && n)
 			return 0;
-		if (now_ns() >= limit)
-			return failed(s, -ENODEV, "no device was bound to %s within %d s",
-				      file_of(image_of(s, 0)), ATTACH_MS / 1000);
+		if (swap_now_ns() >= limit)
+			return swap_failed(s, -ENODEV, "no device was bound to %s within %d s",
+					   file_of(image_of(s, 0)), ATTACH_MS / 1000);
 		(void)poll(NULL, 0, 50);
 	}
 }
@@ -626,13 +487,13 @@ static int reload_for_kept(struct swap *s)
 
 	r = unload_all(s);
 	if (!r)
-		r = devices_wait(s, test_kept, ATTACH_MS, &missing);
+		r = swap_devices_wait(s, swap_test_kept, ATTACH_MS, &missing);
 	if (!r)
 		r = load_all(s);
 	if (!r)
 		r = serve(s, false);
 	if (r)
-		(void)verb(s, RECOV_IOC_ABANDON, NULL);
+		(void)swap_verb(s, RECOV_IOC_ABANDON, NULL);
 	return r;
 }
 
@@ -647,7 +508,7 @@ int replug_swap_run(const struct replug_plan *plan, int fd, const struct replug_
 	(void)replug_plan_devices(plan, &n);
 	/* There is nothing to hold, and no way back, as the old image serves nobody. */
 	if (!r && n == 0) {
-		r = verb(&s, RECOV_IOC_TAKE, NULL) ? reload(&s) : reload_for_kept(&s);
+		r = swap_verb(&s, RECOV_IOC_TAKE, NULL) ? reload(&s) : reload_for_kept(&s);
 		if (!r)
 			ret_result->outcome = REPLUG_SUCCESS;
 		return 0;
@@ -663,13 +524,13 @@ int replug_swap_run(const struct replug_plan *plan, int fd, const struct replug_
 	s.hold_start_ns = s.phase_start_ns;
 	if (!s.options.untrusted) {
 		set_armed(&s, trusting(&s));
-		r = verb(&s, RECOV_IOC_HOLD, NULL);
+		r = swap_verb(&s, RECOV_IOC_HOLD, NULL);
 	} else {
 		r = release(&s);
 	}
 	if (r && !s.options.untrusted)
-		failed(&s, r, "the devices of %s could not be held: %s", s.modules[0].name,
-		       strerror(-r));
+		swap_failed(&s, r, "the devices of %s could not be held: %s", s.modules[0].name,
+			    strerror(-r));
 	else if (!r)
 		phase_end(&s, REPLUG_HOLD);
 	if (!r)
@@ -716,7 +577,7 @@ static int load_missing(struct swap *s)
 		if (s->unloaded[i])
 			r = module_load(image_of(s, i), s->modules[i].options);
 	if (r)
-		failed(s, r, "%s could not be loaded: %s", s->modules[0].name, strerror(-r));
+		swap_failed(s, r, "%s could not be loaded: %s", s->modules[0].name, strerror(-r));
 	return r;
 }
 
@@ -728,7 +589,7 @@ static int go_on(struct swap *s)
 	if (!r)
 		r = serve(s, false);
 	if (r)
-		(void)verb(s, RECOV_IOC_ABANDON, NULL);
+		(void)swap_verb(s, RECOV_IOC_ABANDON, NULL);
 	return r;
 }
 
@@ -741,13 +602,13 @@ int replug_swap_finish(const struct replug_plan *plan, int fd, bool undo,
 	r = begin(&s, plan, fd, options, ret_result);
 	if (r)
 		return 0;
-	taken = verb(&s, RECOV_IOC_TAKE, NULL);
+	taken = swap_verb(&s, RECOV_IOC_TAKE, NULL);
 	r = look_around(&s);
 	if (taken && taken != -ENOENT)
 		r = taken;
 	if (r) {
-		failed(&s, r, "the swap of %s can't be taken over: %s", s.modules[0].name,
-		       strerror(-r));
+		swap_failed(&s, r, "the swap of %s can't be taken over: %s", s.modules[0].name,
+			    strerror(-r));
 		return 0;
 	}
 	s.rollback = undo && !s.new_is_in;
