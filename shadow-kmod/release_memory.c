@@ -70,21 +70,23 @@ static bool is_mapping(const struct scan *scan, const struct vm_struct *area)
 	return area->flags & VM_IOREMAP && is_in_bars(scan->slot->parent, area->phys_addr);
 }
 
-static bool is_own_area(const struct scan *scan, const struct vm_struct *area)
-{
-	return area->flags & VM_ALLOC && release_is_of(scan->image, area->caller);
-}
-
 static void scan_area(struct scan *scan, unsigned long word, enum level level)
 {
 	const struct vm_struct *area = find_area((void *)word);
 
 	if (!area)
 		return;
-	if (is_mapping(scan, area))
+	if (is_mapping(scan, area)) {
 		note(scan, (unsigned long)area->addr);
-	else if ((unsigned long)area->addr == word && is_own_area(scan, area) && note(scan, word) &&
-		 level < LEVEL_AREA)
+		return;
+	}
+	if (!(area->flags & VM_ALLOC) || (unsigned long)area->addr != word)
+		return;
+	/* If the allocator was being traced it has noted the tracer, and the area is lost; the
+	 * packets that it leads to are not. */
+	if (release_is_of(scan->image, area->caller))
+		note(scan, word);
+	if (level < LEVEL_AREA)
 		scan_words(scan, word, min(get_vm_area_size(area), AREA_MAX), LEVEL_AREA);
 }
 
