@@ -186,13 +186,14 @@ static int start_swap(struct patient *patient, const struct policy *policy,
 	struct attempt_request request = {
 		.kind = JOB_SWAP,
 		.driver = patient->driver,
-		.target = action == POLICY_RESTART  ? TARGET_LOADED
-			  : action == POLICY_REPLUG ? TARGET_ALIKE
-						    : TARGET_INSTALLED,
+		.target = action == POLICY_INSTALLED ? TARGET_INSTALLED
+			  : action == POLICY_REPLUG  ? TARGET_ALIKE
+						     : TARGET_LOADED,
+		.untrusted = action == POLICY_UNTRUSTED,
 		.image = patient->step.path,
 		.parameters = policy->parameters,
 		/* No device may be left of one that fails all calls. */
-		.without_devices = driver->state != DRIVER_LIVE,
+		.without_devices = driver->state != DRIVER_LIVE && action != POLICY_UNTRUSTED,
 		.drain_ms = manager->config->drain_ms,
 		.cause = cause_of(patient),
 	};
@@ -226,6 +227,7 @@ static void carry_out(struct patient *patient, const struct policy *policy,
 				 on_rebound);
 		break;
 	case POLICY_RESTART:
+	case POLICY_UNTRUSTED:
 	case POLICY_INSTALLED:
 	case POLICY_REPLUG:
 		r = start_swap(patient, policy, driver, &why);

@@ -42,6 +42,7 @@ enum policy_action {
 	POLICY_NONE,	  /* only say what would have been done */
 	POLICY_REBIND,	  /* unbind its devices from it, and bind them again */
 	POLICY_RESTART,	  /* put the same image in again */
+	POLICY_UNTRUSTED, /* the same, without a call of the one that is in */
 	POLICY_INSTALLED, /* put the installed image in, unarmed */
 	POLICY_REPLUG,	  /* put the image of that path in, armed if the other was */
 	POLICY_BUS_RESET, /* rebind, with a reset of the devices in between */

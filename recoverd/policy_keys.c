@@ -23,6 +23,7 @@ static const struct {
 	[POLICY_NONE] = {"none", .ends = true},
 	[POLICY_REBIND] = {"rebind"},
 	[POLICY_RESTART] = {"restart"},
+	[POLICY_UNTRUSTED] = {"untrusted"},
 	[POLICY_INSTALLED] = {"installed"},
 	[POLICY_REPLUG] = {"replug", .has_path = true},
 	[POLICY_BUS_RESET] = {"bus-reset"},

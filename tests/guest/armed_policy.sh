@@ -54,6 +54,10 @@ check "it is recovered on demand once more" recovctl recover faulty_net --json
 now
 check "faults of long ago do not count" comes_back timer
 check "it is armed as before" test "$(taps)" -gt 10
+policy Steps=untrusted Limit=20 Backoff=0 Interval=1ms
+now
+check "it comes back without having been called" comes_back napi
+check "which was its policy" told recovering '.step == "untrusted"'
 policy Steps='restart installed' Limit=20 Backoff=0 Interval=30min
 now
 check "the second step of a policy" comes_back timer
