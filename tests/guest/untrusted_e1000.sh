@@ -17,6 +17,7 @@ recover() {
 		return 1
 	}
 	jq -cM '.released' "$RESULTS/swap.json"
+	eventually 40 flows_caught_up
 }
 
 released() {

@@ -14,6 +14,7 @@ recover() {
 		return 1
 	}
 	jq -cM '.released' "$RESULTS/swap.json"
+	flows_go_on
 }
 
 released() {

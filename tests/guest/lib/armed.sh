@@ -76,7 +76,7 @@ survives() {
 		events_of driver.fault .
 		return 1
 	}
-	take recover "$1" && eventually 30 flows_caught_up && flows_alive
+	take recover "$1" && flows_go_on
 }
 
 # armed_nic DRIVER PEER_DRIVER DRVINFO FUNCTION:ARGUMENT...: under load it is armed, recovered and

@@ -42,6 +42,11 @@ flows_caught_up() {
 	! { ss -tin && ip netns exec peer ss -tin; } | grep -q 'backoff:'
 }
 
+# flows_go_on: and each has got over what was lost.
+flows_go_on() {
+	eventually 40 flows_caught_up && flows_alive
+}
+
 # flows_stop: end them; returns what the tool does, with its table in $RESULTS/flows.
 flows_stop() {
 	touch "$RESULTS/flow-stop"

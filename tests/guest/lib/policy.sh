@@ -35,7 +35,7 @@ fault() {
 
 # comes_back CONTEXT: by itself.
 comes_back() {
-	fault "$1" && eventually 20 recovered && flows_alive
+	fault "$1" && eventually 20 recovered && flows_go_on
 }
 
 # recovered [CAUSE]: each of its cards.
