@@ -20,50 +20,28 @@ enum {
 
 /* ---- Twice ---- */
 
-/*
- * Between the two, the friend is given the same object: for the allocator, which would be broken by
- * a second free, the second one is right, though leaky frees what it no longer has. -EAGAIN if the
- * friend does not get it; then there has been no mistake.
- */
+/* The cache finds that out, complains, and does nothing. */
 static noinline int leaky_double_slab(struct leaky_truth *truth, const unsigned long *args)
 {
-	unsigned long flags;
-	bool taken = false;
-	void *p;
+	void *p = kmem_cache_alloc(leaky_friend_cache, GFP_KERNEL);
 
-	local_irq_save(flags);
-	p = kmalloc(BAD_SIZE, GFP_ATOMIC);
-	if (p) {
-		kfree(p);
-		taken = leaky_friend_takes(NULL, p, BAD_SIZE);
-	}
-	if (taken)
-		kfree(p);
-	local_irq_restore(flags);
-	if (p && !taken)
-		return -EAGAIN;
-	truth->size = BAD_SIZE;
+	if (!p)
+		return -ENOMEM;
+	kfree(p);
+	kfree(p);
+	truth->size = kmem_cache_size(leaky_friend_cache);
 	return leaky_done(truth, __func__, (unsigned long)p);
 }
 
 /* Likewise. */
 static noinline int leaky_double_cache_object(struct leaky_truth *truth, const unsigned long *args)
 {
-	unsigned long flags;
-	bool taken = false;
-	void *p;
+	void *p = kmem_cache_alloc(leaky_friend_cache, GFP_KERNEL);
 
-	local_irq_save(flags);
-	p = kmem_cache_alloc(leaky_friend_cache, GFP_ATOMIC);
-	if (p) {
-		kmem_cache_free(leaky_friend_cache, p);
-		taken = leaky_friend_takes(leaky_friend_cache, p, 0);
-	}
-	if (taken)
-		kmem_cache_free(leaky_friend_cache, p);
-	local_irq_restore(flags);
-	if (p && !taken)
-		return -EAGAIN;
+	if (!p)
+		return -ENOMEM;
+	kmem_cache_free(leaky_friend_cache, p);
+	kmem_cache_free(leaky_friend_cache, p);
 	truth->size = kmem_cache_size(leaky_friend_cache);
 	return leaky_done(truth, __func__, (unsigned long)p);
 }

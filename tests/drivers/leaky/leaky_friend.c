@@ -29,7 +29,6 @@ enum {
 	ROOM_ALIGN = 64,
 	NUMBERS = 256,
 	OBJECT_SIZE = 200,
-	TAKE_MAX = 1024,
 };
 
 static DEFINE_MUTEX(friend_lock);
@@ -110,48 +109,6 @@ void *leaky_friend_area(size_t size)
 	return vmalloc(size);
 }
 EXPORT_SYMBOL_GPL(leaky_friend_area);
-
-static void *friend_alloc(struct kmem_cache *cache, size_t size)
-{
-	return cache ? kmem_cache_alloc(cache, GFP_ATOMIC) : kmalloc(size, GFP_ATOMIC);
-}
-
-static void friend_free(struct kmem_cache *cache, void *object)
-{
-	if (cache)
-		kmem_cache_free(cache, object);
-	else
-		kfree(object);
-}
-
-/*
- * leaky_friend_takes: make an object that has just been freed the friend's, of a cache or, when
- * that is NULL, of kmalloc(); with interrupts off, and false if the allocator has other ideas.
- * Mostly it gives the last one freed; with its debugging on, that is one among many.
- */
-bool leaky_friend_takes(struct kmem_cache *cache, const void *object, size_t size)
-{
-	void **others = NULL, **next, *got;
-	unsigned int i;
-
-	for (i = 0; i < TAKE_MAX; i++) {
-		got = friend_alloc(cache, size);
-		if (!got || got == object)
-			break;
-		next = got;
-		*next = others;
-		others = next;
-	}
-	while (others) {
-		next = *others;
-		friend_free(cache, others);
-		others = next;
-	}
-	if (i == TAKE_MAX)
-		return false;
-	return got == object;
-}
-EXPORT_SYMBOL_GPL(leaky_friend_takes);
 
 /* ---- Interrupt lines ---- */
 
@@ -340,9 +297,10 @@ static int __init friend_init(void)
 	friend_pages = (char *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, ROOM_ORDER);
 	if (!friend_pages)
 		return -ENOMEM;
-	/* A flag with which the cache is not merged into another. */
+	/* Looks at what it is given back, and is not merged into another one, which would not. */
 	leaky_friend_cache =
-		kmem_cache_create("leaky_friend", OBJECT_SIZE, 0, SLAB_TYPESAFE_BY_RCU, NULL);
+		kmem_cache_create("leaky_friend", OBJECT_SIZE, 0,
+				  SLAB_CONSISTENCY_CHECKS | SLAB_TYPESAFE_BY_RCU, NULL);
 	if (!leaky_friend_cache)
 		goto err_pages;
 	leaky_friend_class = friend_class();

@@ -24,7 +24,6 @@ extern int leaky_friend_own_line; /* the friend has requested it */
 /* What belongs to the friend; whoever frees it frees what is not his own. */
 void *leaky_friend_buffer(size_t size);
 void *leaky_friend_area(size_t size);
-bool leaky_friend_takes(struct kmem_cache *cache, const void *object, size_t size);
 struct module *leaky_friend_module(void);
 extern struct kmem_cache *leaky_friend_cache;
 extern struct class *leaky_friend_class;
