@@ -8,7 +8,7 @@
 . lib/lib.sh
 
 ROUNDS=4
-LOST_KB=4096 # at most, in a round: the buffers for what it receives, and what else goes on meanwhile
+LOST_KB=8192 # at most, in a round: the buffers for what it receives, and what else goes on meanwhile
 
 recover() {
 	recovctl recover e1000 --untrusted --json >"$RESULTS/swap.json" || {

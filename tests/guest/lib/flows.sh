@@ -39,7 +39,8 @@ flows_connected() {
 # flows_caught_up: no connection waits with a packet that was lost. One that is lost again and again,
 # before each of its longer and longer waits is over, ends at last.
 flows_caught_up() {
-	! { ss -tin && ip netns exec peer ss -tin; } | grep -q 'backoff:'
+	local connections
+	connections=$(ss -tin && ip netns exec peer ss -tin) && [[ $connections != *backoff:* ]]
 }
 
 # flows_go_on: and each has got over what was lost.
