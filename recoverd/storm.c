@@ -24,7 +24,9 @@ struct look {
 	void *ctx;
 };
 
-/* A storm has to calm down to half of the limit before the next one is another. */
+#define CALM_LOOKS 3
+
+/* A storm has to calm down to half of the limit, for a while, before the next one is another. */
 static void judge(const struct look *look, struct storm_count *count, uint64_t calls,
 		  const struct limit *limit)
 {
@@ -34,7 +36,11 @@ static void judge(const struct look *look, struct storm_count *count, uint64_t c
 		storm.rate = (uint64_t)((double)(calls - count->calls) * 1e9 / (double)look->ns);
 	if (storm.rate > limit->rate && !count->on)
 		look->on_storm(look->ctx, &storm);
-	count->on = storm.rate > (count->on ? limit->rate / 2 : limit->rate);
+	if (storm.rate > limit->rate)
+		count->on = true;
+	count->n_calm = storm.rate > limit->rate / 2 ? 0 : count->n_calm + 1;
+	if (count->n_calm >= CALM_LOOKS)
+		count->on = false;
 	count->calls = calls;
 }
 

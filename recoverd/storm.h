@@ -22,7 +22,8 @@ struct storms {
 		uint64_t function;
 		unsigned kind;
 		uint64_t calls;
-		bool on; /* a storm that has been told */
+		bool on;	 /* a storm that has been told */
+		unsigned n_calm; /* looks since it was one */
 	} counts[STORM_FUNCTIONS_MAX], memory;
 	size_t n;
 	uint64_t seen_ns;

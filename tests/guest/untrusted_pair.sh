@@ -54,7 +54,7 @@ flows_start --rate 50
 
 check "one that serves is taken out without being called" recover --untrusted
 check "what it had was taken" released '.irq == 2 and .napi == 2 and .call == 2 and .driver == 1 and
-	.timer + .work >= 1'
+	.timer + .hrtimer + .work >= 1'
 check "its threads are gone but for the new ones" eventually 5 threads 2
 check "its interrupts likewise" handlers
 check "the flows go on" flows_alive

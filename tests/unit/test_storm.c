@@ -108,7 +108,12 @@ static void a_storm_is_told_once(void **state)
 	look(70000, 10);
 	look(40000, 10); /* not calm yet */
 	look(70000, 10);
+	look(10000, 10); /* not for long enough */
+	look(10000, 10);
+	look(70000, 10);
 	assert_int_equal(n_told, 1);
+	look(10000, 10);
+	look(10000, 10);
 	look(10000, 10);
 	look(70000, 10);
 	assert_int_equal(n_told, 2);
