@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # recoverd killed in each phase of a swap and never started again: the kernel lets go by itself
 # before the deadline, and the machine stays healthy.
+# vm-waits
 # vm: --timeout 400 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-netdev hubport,id=a,hubid=0 -device virtio-net-pci,netdev=a"
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device e1000,netdev=b"

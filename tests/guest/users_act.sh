@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What users do with a device while its driver is out comes true or fails, but is never lost, and
 # nobody waits for longer than the swap.
+# vm-waits
 # vm: --timeout 400 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-netdev hubport,id=a,hubid=0 -device virtio-net-pci,netdev=a"
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device e1000,netdev=b"
