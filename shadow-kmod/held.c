@@ -144,31 +144,127 @@ void held_release_spins(const struct tap_record *record)
 
 /* ---- mutexes ---- */
 
-/* Which task has which: a slot is written only by its task, which looks for it in a few only. */
+/* Of tasks, each of which looks for its own entries in a few only. */
 #define SLOTS_ORDER 8
 #define SLOTS	    (1u << SLOTS_ORDER)
 #define SLOTS_TRIED 8
 
+/* Which task has which: a slot is written only by its task. */
 static struct mutex_slot {
 	struct task_struct *task; /* compared, never looked into; NULL: free */
 	struct mutex *lock;
 	unsigned long sp;
 } slots[SLOTS];
 
+/* Which task waits for which. */
+static struct mutex_wait {
+	struct task_struct *task; /* likewise */
+	struct mutex *lock;
+} waits[SLOTS];
+
+static unsigned int nth_slot(const struct task_struct *task, unsigned int i)
+{
+	return (hash_ptr(task, SLOTS_ORDER) + i) % SLOTS;
+}
+
 static struct mutex_slot *slot_of_task(unsigned int i)
 {
-	return &slots[(hash_ptr(current, SLOTS_ORDER) + i) % SLOTS];
+	return &slots[nth_slot(current, i)];
 }
 
-static bool is_own(unsigned long owner)
+static struct mutex_wait *wait_of(const struct task_struct *task)
 {
-	return (owner & ~OWNER_FLAGS) == (unsigned long)current;
+	unsigned int i;
+
+	for (i = 0; i < SLOTS_TRIED; i++) {
+		struct mutex_wait *wait = &waits[nth_slot(task, i)];
+
+		if (READ_ONCE(wait->task) == task)
+			return wait;
+	}
+	return NULL;
 }
 
-void held_check_owner(struct mutex *lock, unsigned long caller)
+/* What somebody else waits for may be gone by now. NULL: nobody has it. */
+static struct task_struct *owner_of(const struct mutex *lock)
 {
-	if (unlikely(is_own(atomic_long_read(&lock->owner))))
-		trap_deadlock((unsigned long)lock, caller);
+	unsigned long owner;
+
+	if (copy_from_kernel_nofault(&owner, &lock->owner, sizeof(owner)))
+		return NULL;
+	return (struct task_struct *)(owner & ~OWNER_FLAGS);
+}
+
+#define CIRCLE_MAX 8 /* tasks */
+
+static bool leads_back(const struct mutex *lock)
+{
+	unsigned int i;
+
+	for (i = 0; i < CIRCLE_MAX && lock; i++) {
+		const struct task_struct *owner = owner_of(lock);
+		const struct mutex_wait *wait;
+
+		if (owner == current)
+			return true;
+		wait = owner ? wait_of(owner) : NULL;
+		lock = wait ? READ_ONCE(wait->lock) : NULL;
+	}
+	return false;
+}
+
+/* The way is looked at while it changes, but the last one on it waits for this task: it has what it
+ * has. So has, when it is looked at once more, the one before. */
+static bool is_circle(const struct mutex *lock)
+{
+	unsigned int i;
+
+	for (i = 0; i < CIRCLE_MAX; i++)
+		if (!leads_back(lock))
+			return false;
+	return true;
+}
+
+static bool note_wait(struct mutex *lock)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS_TRIED; i++) {
+		struct mutex_wait *wait = &waits[nth_slot(current, i)];
+
+		if (READ_ONCE(wait->task))
+			continue;
+		if (!cmpxchg(&wait->task, NULL, current)) {
+			WRITE_ONCE(wait->lock, lock);
+			return true;
+		}
+	}
+	return false;
+}
+
+void held_wait_over(void)
+{
+	struct mutex_wait *wait = wait_of(current);
+
+	if (!wait)
+		return;
+	WRITE_ONCE(wait->lock, NULL);
+	smp_store_release(&wait->task, NULL);
+}
+
+bool held_wait(struct mutex *lock, unsigned long caller)
+{
+	bool noted;
+
+	if (likely(!owner_of(lock)))
+		return false;
+	noted = note_wait(lock);
+	smp_mb(); /* of two that close a circle, one sees the other */
+	if (!is_circle(lock))
+		return noted;
+	held_wait_over();
+	trap_deadlock((unsigned long)lock, caller);
+	return false;
 }
 
 void held_add_mutex(struct mutex *lock)
@@ -209,17 +305,15 @@ void held_drop_mutex(struct mutex *lock)
 /* What the kernel has unlocked may be gone by now. */
 static void unlock_own(struct mutex *lock)
 {
-	unsigned long owner;
-
-	if (copy_from_kernel_nofault(&owner, &lock->owner, sizeof(owner)) || !is_own(owner))
-		return;
-	mutex_unlock(lock);
+	if (owner_of(lock) == current)
+		mutex_unlock(lock);
 }
 
 void held_release_mutexes(const struct tap_record *record)
 {
 	unsigned int i;
 
+	held_wait_over();
 	for (i = 0; i < SLOTS_TRIED; i++) {
 		struct mutex_slot *slot = slot_of_task(i);
 		struct mutex *lock = slot->lock;
@@ -234,4 +328,5 @@ void held_release_mutexes(const struct tap_record *record)
 void held_forget(void)
 {
 	memset(slots, 0, sizeof(slots));
+	memset(waits, 0, sizeof(waits));
 }

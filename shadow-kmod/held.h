@@ -74,8 +74,11 @@ static __always_inline void held_check(unsigned long lock, unsigned long caller)
 		held_check_spins(lock, caller);
 }
 
-/* The same of a mutex, by its task. */
-void held_check_owner(struct mutex *lock, unsigned long caller);
+/* The same of a mutex that the task would wait for for ever: it has it itself, or whoever has it waits
+ * for one of the task's, or for somebody who does. True: it waits, until held_wait_over() tells others
+ * that it does not any more. May be preempted. */
+bool held_wait(struct mutex *lock, unsigned long caller);
+void held_wait_over(void);
 /* A mutex that the task has just taken, or is about to give back. May be preempted. */
 void held_add_mutex(struct mutex *lock);
 void held_drop_mutex(struct mutex *lock);

@@ -92,18 +92,22 @@ TWIN_UNLOCK_IRQRESTORE(_raw_write_unlock_irqrestore, rwlock_t, HELD_WRITE)
 #define TWIN_MUTEX_LOCK(name)                                                                      \
 	TWIN_DEFINE(void, name, struct mutex *lock)                                                \
 	{                                                                                          \
-		held_check_owner(lock, _RET_IP_);                                                  \
+		bool waits = held_wait(lock, _RET_IP_);                                            \
+                                                                                                   \
 		name(lock);                                                                        \
+		if (unlikely(waits))                                                               \
+			held_wait_over();                                                          \
 		held_add_mutex(lock);                                                              \
 	}
 
 #define TWIN_MUTEX_LOCK_SIGNALS(name)                                                              \
 	TWIN_DEFINE(int, name, struct mutex *lock)                                                 \
 	{                                                                                          \
-		int err;                                                                           \
+		bool waits = held_wait(lock, _RET_IP_);                                            \
+		int err = name(lock);                                                              \
                                                                                                    \
-		held_check_owner(lock, _RET_IP_);                                                  \
-		err = name(lock);                                                                  \
+		if (unlikely(waits))                                                               \
+			held_wait_over();                                                          \
 		if (!err)                                                                          \
 			held_add_mutex(lock);                                                      \
 		return err;                                                                        \

@@ -12,7 +12,7 @@ CONTEXTS=(process xmit work kthread timer hrtimer tasklet napi hardirq)
 FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-pointer bug divide
 	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-kfree bad-lock
 	under-spinlock under-bus-spinlock under-bus-mutex irqs-off bh-off rcu loop
-	loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock)
+	loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock mutex-circle)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
@@ -21,7 +21,7 @@ declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protectio
 	[bug]=invalid-opcode [divide]=divide-error [canary]=stack-protector
 	[bad-list]=invalid-opcode [overflow]=double-fault [lost-stack]=double-fault [loop]=hang
 	[loop-irqs-off]=hang [spin-deadlock]=deadlock [spin-deadlock-irqsave]=deadlock
-	[mutex-deadlock]=deadlock)
+	[mutex-deadlock]=deadlock [mutex-circle]=deadlock)
 
 newest_fault() {
 	recovctl events --json | jq -cM --argjson seq "$SEQ" \
@@ -65,7 +65,7 @@ survives() {
 can_be() {
 	case $1 in
 	bh-off) [[ ! $2 =~ ^(hrtimer|hardirq)$ ]] ;;
-	mutex-deadlock | under-bus-mutex) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
+	mutex-* | under-bus-mutex) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
 	esac
 }
 

@@ -125,6 +125,7 @@ static void faulty_char_remove(struct platform_device *device)
 {
 	faulty_point(FAULTY_REMOVE);
 	misc_deregister(&faulty_misc);
+	faulty_finish();
 }
 
 static struct platform_driver faulty_char_driver = {

@@ -5,6 +5,7 @@
  */
 #include <linux/bottom_half.h>
 #include <linux/bug.h>
+#include <linux/completion.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
@@ -19,6 +20,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
 #include "faulty.h"
 #include "faulty_bus.h"
@@ -41,6 +43,7 @@ static const unsigned long faulty_constant = 1;
 /* The driver's own locks. */
 static DEFINE_SPINLOCK(faulty_spinlock);
 static DEFINE_MUTEX(faulty_mutex);
+static DEFINE_MUTEX(faulty_second_mutex);
 
 /* faulty_renew: the fault before has left the lock held, unless somebody unwound it. */
 void faulty_renew(void)
@@ -307,6 +310,35 @@ static noinline void faulty_mutex_deadlock(void)
 	mutex_unlock(&faulty_mutex);
 }
 
+static DECLARE_COMPLETION(faulty_second_taken);
+
+/* In the other order. */
+static void faulty_take_second(struct work_struct *work)
+{
+	mutex_lock(&faulty_second_mutex);
+	complete(&faulty_second_taken);
+	mutex_lock(&faulty_mutex);
+	mutex_unlock(&faulty_mutex);
+	mutex_unlock(&faulty_second_mutex);
+}
+
+static DECLARE_WORK(faulty_second_work, faulty_take_second);
+
+static noinline void faulty_mutex_circle(void)
+{
+	mutex_lock(&faulty_mutex);
+	queue_work(system_unbound_wq, &faulty_second_work);
+	wait_for_completion(&faulty_second_taken);
+	mutex_lock(&faulty_second_mutex);
+	mutex_unlock(&faulty_second_mutex);
+	mutex_unlock(&faulty_mutex);
+}
+
+void faulty_finish(void)
+{
+	cancel_work_sync(&faulty_second_work);
+}
+
 /* ---- The table ---- */
 
 #define IN_HARDIRQ (BIT(FAULTY_HRTIMER) | BIT(FAULTY_HARDIRQ))
@@ -347,4 +379,5 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("spin-deadlock", faulty_spin_deadlock, 0),
 	FAULT("spin-deadlock-irqsave", faulty_spin_deadlock_irqsave, 0),
 	FAULT("mutex-deadlock", faulty_mutex_deadlock, IN_HARDIRQ | IN_SOFTIRQ),
+	FAULT("mutex-circle", faulty_mutex_circle, IN_HARDIRQ | IN_SOFTIRQ),
 	{}};

@@ -35,6 +35,7 @@ struct faulty_fault {
 
 extern const struct faulty_fault faulty_faults[]; /* ends with an empty row */
 void faulty_renew(void);			  /* with nothing planted */
+void faulty_finish(void);			  /* before the driver goes; may sleep */
 
 /* plant.c: the parameters `fault`, `last` and `faults`. */
 extern const char *const faulty_context_names[FAULTY_CONTEXTS];

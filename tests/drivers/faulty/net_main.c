@@ -128,6 +128,7 @@ static void faulty_net_remove(struct platform_device *device)
 	faulty_port_publish(device, NULL);
 	unregister_netdev(port->netdev);
 	free_irq(port->irq, port);
+	faulty_finish();
 	if (!faulty_chores_stop(port)) {
 		dev_warn(&device->dev, "a fault has left something behind: its memory is kept\n");
 		return;
