@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # recovctl holders names whoever holds a driver, and once all was done that it says would free it,
 # the driver can be unloaded.
+# vm-waits
 # vm: --timeout 600 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-netdev hubport,id=a,hubid=0 -device e1000,netdev=a"
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device pcnet,netdev=b"
