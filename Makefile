@@ -266,7 +266,7 @@ install-built:
 	$(call put,644,$(B)/libreplug.so.0,$(libdir))
 	$(if $(wildcard $(B)/libreplug.so.0),ln -sf libreplug.so.0 '$(DESTDIR)$(libdir)/libreplug.so')
 	$(call put,644,$(B)/libreplug.a,$(libdir))
-	$(call put,644,replug/replug.h,$(includedir))
+	$(call put,644,replug/replug.h replug/mutate.h,$(includedir))
 	@mkdir -p '$(DESTDIR)$(unitdir)'
 	sed 's|/usr/sbin/|$(sbindir)/|' recoverd/recoverd.service >'$(DESTDIR)$(unitdir)/recoverd.service'
 	$(call put,644,$(B)/man/*.8,$(mandir)/man8)
@@ -281,7 +281,7 @@ install-built:
 uninstall:
 	$(foreach file,$(sbindir)/recoverd $(bindir)/recovctl $(unitdir)/recoverd.service \
 		$(libdir)/libreplug.a $(libdir)/libreplug.so $(libdir)/libreplug.so.0 \
-		$(includedir)/replug.h $(MANUALS:$(B)/man/%=$(mandir)/man8/%),\
+		$(includedir)/replug.h $(includedir)/mutate.h $(MANUALS:$(B)/man/%=$(mandir)/man8/%),\
 		rm -f '$(DESTDIR)$(file)';)
 	rm -rf '$(DESTDIR)$(datadir)' '$(DESTDIR)$(schemadir)'
 

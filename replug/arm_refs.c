@@ -217,19 +217,6 @@ static enum use use_of(const struct elf_section *section, enum arm_section kind,
 	}
 }
 
-static size_t width_of(uint32_t type)
-{
-	switch (type) {
-	case R_X86_64_NONE:
-		return 0;
-	case R_X86_64_64:
-	case R_X86_64_PC64:
-		return 8;
-	default:
-		return 4;
-	}
-}
-
 /* One relocation of a section that gets into memory. */
 static int look_at(struct arm *arm, size_t relas, size_t i)
 {
@@ -246,7 +233,7 @@ static int look_at(struct arm *arm, size_t relas, size_t i)
 	if (!elf_view_relocation(&arm->view, relas, i, &relocation) ||
 	    !elf_view_symbol(&arm->view, relocation.symbol, &symbol) ||
 	    relocation.offset > section->size ||
-	    width_of(relocation.type) > section->size - relocation.offset)
+	    elf_relocation_size(relocation.type) > section->size - relocation.offset)
 		return arm_refuse(arm, "relocation %zu of %.40s is damaged", i, section->name);
 	if (relocation.type == R_X86_64_NONE || symbol.section == SHN_UNDEF ||
 	    symbol.section >= arm->view.n_sections || !is_text(&arm->view.sections[symbol.section]))

@@ -274,6 +274,19 @@ bool elf_view_relocation(const struct elf_view *view, size_t section, size_t i,
 	return true;
 }
 
+size_t elf_relocation_size(uint32_t type)
+{
+	switch (type) {
+	case R_X86_64_NONE:
+		return 0;
+	case R_X86_64_64:
+	case R_X86_64_PC64:
+		return 8;
+	default:
+		return 4;
+	}
+}
+
 bool elf_view_rela(const struct elf_view *view, size_t section, size_t i, uint64_t *ret_offset,
 		   size_t *ret_symbol)
 {

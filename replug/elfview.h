@@ -70,6 +70,8 @@ bool elf_view_rela(const struct elf_view *view, size_t section, size_t i, uint64
 /* The whole entry. False: no such entry, or its symbol does not exist. */
 bool elf_view_relocation(const struct elf_view *view, size_t section, size_t i,
 			 struct elf_relocation *ret_relocation);
+/* How many bytes a relocation of that type changes; those that the kernel does not know count as 4. */
+size_t elf_relocation_size(uint32_t type);
 /* What the entry points at: a section below n_sections, and how far into it, which may be outside. */
 bool elf_view_rela_target(const struct elf_view *view, size_t section, size_t i,
 			  size_t *ret_section, uint64_t *ret_value);
