@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "arm.h"
+#include "modrm.h"
 
 /* The kernel puts the trampolines of static calls here; it patches and compares them. */
 #define STATIC_CALL_TEXT ".static_call.text"
@@ -131,28 +132,6 @@ static bool is_lea(const uint8_t *code, uint64_t at)
 	       (code[at - 1] & 0xc7) == 0x05;
 }
 
-/* Bytes that a ModRM byte and what it announces take; 0: more than there are. */
-static size_t operand_size(const uint8_t *modrm, size_t room)
-{
-	uint8_t mod = modrm[0] >> 6, rm = modrm[0] & 7;
-	size_t size = 1;
-
-	if (mod == 3)
-		return size;
-	if (rm == 4) {
-		if (room < 2)
-			return 0;
-		size++;
-		if (mod == 0 && (modrm[1] & 7) == 5)
-			size += 4;
-	}
-	if (mod == 1)
-		size += 1;
-	else if (mod == 2 || (mod == 0 && rm == 5))
-		size += 4;
-	return size;
-}
-
 /* 64-bit mov or cmp of an immediate, with any operand, or push of one: at is where it is. */
 static bool is_immediate(const uint8_t *code, uint64_t at)
 {
@@ -164,7 +143,7 @@ static bool is_immediate(const uint8_t *code, uint64_t at)
 		const uint8_t *modrm = code + at - size;
 		uint8_t operation = (modrm[0] >> 3) & 7;
 
-		if ((modrm[-2] & 0xf8) != 0x48 || operand_size(modrm, size) != size)
+		if ((modrm[-2] & 0xf8) != 0x48 || modrm_size(modrm, size) != size)
 			continue;
 		if ((modrm[-1] == 0xc7 && operation == 0) || (modrm[-1] == 0x81 && operation == 7))
 			return true;

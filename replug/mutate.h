@@ -70,7 +70,7 @@ int replug_coverage_parse(const char *name, const void *bytes, size_t size,
 char *replug_coverage_format(const struct replug_coverage *coverage);
 void replug_coverage_free(struct replug_coverage *coverage);
 
-/* ---- faults: mutate_class.c, mutate_plan.c ---- */
+/* ---- faults: mutate_class.c, mutate_sites.c, mutate_plan.c ---- */
 
 enum replug_injection_kind {
 	REPLUG_INJECT_TEXT,   /* an instruction becomes another */
@@ -85,8 +85,8 @@ struct replug_injection_class {
 	bool by_default; /* is among those that a plan draws from unless told otherwise */
 };
 
-/* All of them, in the order in which replug_sites_count() counts them. */
-const struct replug_injection_class *replug_injection_classes(size_t *ret_n);
+/* The first is number 0; NULL: there is no such number. */
+const struct replug_injection_class *replug_injection_class(size_t class);
 
 /* Where each class has something to change. */
 struct replug_sites;
@@ -144,7 +144,7 @@ int replug_injection_plan_new(const struct replug_sites *sites,
 			      struct replug_injection_plan **ret_plan, struct replug_error *err);
 void replug_injection_plan_free(struct replug_injection_plan *plan);
 
-/* ---- plans as files: mutate_file.c; their JSON is recov.plan/1 ---- */
+/* ---- plans as files: mutate_file.c; their JSON is recov.faults/1 ---- */
 
 /* As replug_coverage_read(). */
 int replug_injection_plan_read(const char *path, struct replug_injection_plan **ret_plan,

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The parts of an x86-64 operand: ModRM, SIB and displacement.
+ */
+#ifndef REPLUG_MODRM_H
+#define REPLUG_MODRM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MODRM_RM_BITS  3
+#define MODRM_REG_BITS 3
+#define SIB_BITS       8
+
+static inline bool modrm_is_register(uint8_t modrm)
+{
+	return modrm >> 6 == 3;
+}
+
+static inline bool modrm_has_sib(uint8_t modrm)
+{
+	return !modrm_is_register(modrm) && (modrm & 7) == 4;
+}
+
+/* Bytes that a ModRM byte and what it announces take; 0: more than there are. */
+static inline size_t modrm_size(const uint8_t *modrm, size_t room)
+{
+	uint8_t mod = modrm[0] >> 6, rm = modrm[0] & 7;
+	size_t size = 1;
+
+	if (mod == 3)
+		return size;
+	if (rm == 4) {
+		if (room < 2)
+			return 0;
+		size++;
+		if (mod == 0 && (modrm[1] & 7) == 5)
+			size += 4;
+	}
+	if (mod == 1)
+		size += 1;
+	else if (mod == 2 || (mod == 0 && rm == 5))
+		size += 4;
+	return size;
+}
+
+#endif /* REPLUG_MODRM_H */
