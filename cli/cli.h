@@ -27,6 +27,9 @@ struct cli {
 	uint64_t budget; /* bytes; 0: none */
 	bool has_drain, untrusted;
 	uint32_t drain_ms;
+	const char *image, *coverage, *classes, *preset, *out; /* NULL: not given */
+	bool has_seed;
+	uint64_t seed, faults;
 	char **operands;
 	int n_operands;
 };
@@ -34,6 +37,8 @@ struct cli {
 int verb_status(const struct cli *cli);
 int verb_devices(const struct cli *cli);
 int verb_holders(const struct cli *cli);
+int verb_inject_classes(const struct cli *cli);
+int verb_inject_plan(const struct cli *cli);
 int verb_leaks(const struct cli *cli);
 int verb_objects(const struct cli *cli);
 int verb_replug(const struct cli *cli);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* recovctl: reads the command line and runs a verb. */
+#include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +14,7 @@
 #include "../recoverd/size.h"
 #include "../recoverd/version.h"
 #include "cli.h"
+#include "mutate.h"
 
 #define SOCKET "/run/recoverd/io.recoverd.Control"
 
@@ -29,12 +33,20 @@ enum {
 	TAKES_BUDGET = 1 << 10,
 	TAKES_INSIDE = 1 << 11,
 	TAKES_UNTRUSTED = 1 << 12,
+	TAKES_IMAGE = 1 << 13,
+	TAKES_COVERAGE = 1 << 14,
+	TAKES_SEED = 1 << 15,
+	TAKES_FAULTS = 1 << 16,
+	TAKES_CLASS = 1 << 17,
+	TAKES_PRESET = 1 << 18,
+	TAKES_OUT = 1 << 19,
 };
 
-static const char *const taken_names[] = {"--to",	"--check",     "--dry-run", "--drain-limit",
-					  "--follow",	"--from-load", "--memory",  "--dma-maps",
-					  "--packets",	"--events",    "--budget",  "--inside",
-					  "--untrusted"};
+static const char *const taken_names[] = {
+	"--to",	       "--check",  "--dry-run",	  "--drain-limit", "--follow",
+	"--from-load", "--memory", "--dma-maps",  "--packets",	   "--events",
+	"--budget",    "--inside", "--untrusted", "--image",	   "--coverage",
+	"--seed",      "--faults", "--class",	  "--preset",	   "--out"};
 
 static const struct verb {
 	const char *name;
@@ -75,6 +87,15 @@ static const struct verb {
 	{"policy", verb_policy, 1, INT_MAX, 0, "policy check FILE...|show [DRIVER]",
 	 "What is wrong with policies, or what they say"},
 	{"events", verb_events, 0, 0, TAKES_FOLLOW, "events [--follow]", "What has happened"},
+	{"inject classes", verb_inject_classes, 0, 0, TAKES_IMAGE | TAKES_COVERAGE,
+	 "inject classes --image FILE [--coverage FILE]",
+	 "The classes of faults, and how many places a driver has for each"},
+	{"inject plan", verb_inject_plan, 0, 0,
+	 TAKES_IMAGE | TAKES_COVERAGE | TAKES_SEED | TAKES_FAULTS | TAKES_CLASS | TAKES_PRESET |
+		 TAKES_OUT,
+	 "inject plan --image FILE --seed N [--coverage FILE] [--faults N] "
+	 "[--class C[,C]...|--preset nooks] [--out FILE]",
+	 "Draw faults to plant into a driver"},
 };
 
 static const char options_help[] =
@@ -91,6 +112,13 @@ static const char options_help[] =
 	"  --dma-maps         also its mappings of single buffers\n"
 	"  --packets          also polls and transmissions\n"
 	"  --events           each object and entry as it comes, instead of counts\n"
+	"  --image=FILE       the driver's module file\n"
+	"  --coverage=FILE    only what was executed then, as inject cover has written it\n"
+	"  --seed=N           the same seed gives the same plan\n"
+	"  --faults=N         how many [5]\n"
+	"  --class=C[,C]...   of these classes, instead of all that change instructions\n"
+	"  --preset=nooks     of the classes that Nooks was measured with, in equal shares\n"
+	"  --out=FILE         where the JSON goes\n"
 	"  --follow           go on with events as they happen, until Ctrl-C\n"
 	"  --json             one JSON object (events: one a line)\n"
 	"  --no-legend        tables without their first line\n"
@@ -168,19 +196,63 @@ static int set_budget(struct cli *cli, const char *text)
 	return 0;
 }
 
-static const struct verb *find_verb(const char *name)
+/* *ret_words: how many of the words are its name. */
+static const struct verb *find_verb(char **words, int n, int *ret_words)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
+		size_t length = strcspn(verbs[i].name, " ");
+		const char *second = verbs[i].name + length;
+
+		if (strlen(words[0]) != length || strncmp(verbs[i].name, words[0], length) != 0)
+			continue;
+		if (*second && (n < 2 || strcmp(second + 1, words[1]) != 0))
+			continue;
+		*ret_words = *second ? 2 : 1;
+		return &verbs[i];
 	}
 	return NULL;
+}
+
+/* Those whose first word is in there. */
+static int print_verbs(const char *first)
+{
+	size_t length = strlen(first);
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (strncmp(verbs[i].name, first, length) != 0 || verbs[i].name[length] != ' ')
+			continue;
+		fprintf(stderr, "%s recovctl %s\n", any ? "      " : "Usage:", verbs[i].usage);
+		any = true;
+	}
+	return any ? EXIT_USAGE : print_usage(NULL);
+}
+
+static int set_number(uint64_t *number, const char *option, const char *text, uint64_t min,
+		      uint64_t max)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || *end || errno || *number < min || *number > max) {
+		complain("%s is a whole number of %" PRIu64 " to %" PRIu64 ", not \"%s\"", option,
+			 min, max, text);
+		return EXIT_USAGE;
+	}
+	return 0;
 }
 
 static int missing_value(const char *option)
 {
 	complain("option \"%s\" needs a value", option);
 	return EXIT_USAGE;
+}
+
+static int set_text(const char **text, const char *option, const char *value)
+{
+	*text = value;
+	return *value ? 0 : missing_value(option);
 }
 
 /* 0: run the verb; 1: all was said; else the exit code, negated. */
@@ -200,6 +272,13 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		BUDGET,
 		INSIDE,
 		UNTRUSTED,
+		IMAGE,
+		COVERAGE,
+		SEED,
+		FAULTS,
+		CLASS,
+		PRESET,
+		OUT,
 		JSON,
 		NO_LEGEND,
 		COLOR,
@@ -220,6 +299,13 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		{"budget", required_argument, NULL, BUDGET},
 		{"inside", optional_argument, NULL, INSIDE},
 		{"untrusted", no_argument, NULL, UNTRUSTED},
+		{"image", required_argument, NULL, IMAGE},
+		{"coverage", required_argument, NULL, COVERAGE},
+		{"seed", required_argument, NULL, SEED},
+		{"faults", required_argument, NULL, FAULTS},
+		{"class", required_argument, NULL, CLASS},
+		{"preset", required_argument, NULL, PRESET},
+		{"out", required_argument, NULL, OUT},
 		{"json", no_argument, NULL, JSON},
 		{"no-legend", no_argument, NULL, NO_LEGEND},
 		{"color", required_argument, NULL, COLOR},
@@ -292,6 +378,35 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 			cli->untrusted = true;
 			*ret_given |= TAKES_UNTRUSTED;
 			break;
+		case IMAGE:
+			r = set_text(&cli->image, "--image", optarg);
+			*ret_given |= TAKES_IMAGE;
+			break;
+		case COVERAGE:
+			r = set_text(&cli->coverage, "--coverage", optarg);
+			*ret_given |= TAKES_COVERAGE;
+			break;
+		case SEED:
+			r = set_number(&cli->seed, "--seed", optarg, 0, REPLUG_SEED_MAX);
+			cli->has_seed = true;
+			*ret_given |= TAKES_SEED;
+			break;
+		case FAULTS:
+			r = set_number(&cli->faults, "--faults", optarg, 1, REPLUG_INJECTIONS_MAX);
+			*ret_given |= TAKES_FAULTS;
+			break;
+		case CLASS:
+			r = set_text(&cli->classes, "--class", optarg);
+			*ret_given |= TAKES_CLASS;
+			break;
+		case PRESET:
+			r = set_text(&cli->preset, "--preset", optarg);
+			*ret_given |= TAKES_PRESET;
+			break;
+		case OUT:
+			r = set_text(&cli->out, "--out", optarg);
+			*ret_given |= TAKES_OUT;
+			break;
 		case JSON:
 			cli->json = true;
 			break;
@@ -342,6 +457,10 @@ static int check_given(const struct verb *verb, const struct cli *cli, unsigned 
 		complain("%s needs the name of a driver", verb->name);
 		return print_usage(verb);
 	}
+	if (verb->takes & TAKES_IMAGE & ~given) {
+		complain("%s needs --image", verb->name);
+		return print_usage(verb);
+	}
 	if (cli->check && cli->dry_run) {
 		complain("--check and --dry-run exclude each other");
 		return EXIT_USAGE;
@@ -351,10 +470,11 @@ static int check_given(const struct verb *verb, const struct cli *cli, unsigned 
 
 static int run(int argc, char **argv)
 {
-	struct cli cli = {.socket = SOCKET, .legend = true, .color = color_by_itself()};
+	struct cli cli = {
+		.socket = SOCKET, .legend = true, .color = color_by_itself(), .faults = 5};
 	const struct verb *verb;
 	unsigned given = 0;
-	int r;
+	int r, words;
 
 	cli.terminal = isatty(STDOUT_FILENO);
 	r = parse(argc, argv, &cli, &given);
@@ -366,13 +486,14 @@ static int run(int argc, char **argv)
 		print_help();
 		return EXIT_DONE;
 	}
-	verb = find_verb(argv[optind]);
+	verb = find_verb(argv + optind, argc - optind, &words);
 	if (!verb) {
-		complain("there is no verb \"%s\"", argv[optind]);
-		return print_usage(NULL);
+		complain("there is no verb \"%s%s%s\"", argv[optind], argc > optind + 1 ? " " : "",
+			 argc > optind + 1 ? argv[optind + 1] : "");
+		return print_verbs(argv[optind]);
 	}
-	cli.operands = argv + optind + 1;
-	cli.n_operands = argc - optind - 1;
+	cli.operands = argv + optind + words;
+	cli.n_operands = argc - optind - words;
 	r = check_given(verb, &cli, given);
 	return r ? r : verb->run(&cli);
 }
