@@ -56,7 +56,9 @@ int json_file_load(const struct json_file *file, const void *bytes, size_t size,
 	object = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
 	if (!object && json_error_code(&error) == json_error_out_of_memory)
 		return -ENOMEM;
-	if (!object && json_error_code(&error) == json_error_premature_end_of_input)
+	/* In the middle of a word the parser complains of the word. */
+	if (!object && (json_error_code(&error) == json_error_premature_end_of_input ||
+			(error.position >= 0 && (size_t)error.position >= size)))
 		return json_file_refuse(file, "it is cut short");
 	if (!object)
 		return json_file_refuse(file, "it is no JSON (line %d, column %d)", error.line,
