@@ -9,7 +9,6 @@
 #include "mutate_json.h"
 
 #define SCHEMA	  "recov.faults/1"
-#define NAME_MOST 511 /* KSYM_NAME_LEN of the kernel, without its NUL */
 #define LINE_MOST 2000
 #define UNKNOWN	  "??"
 
@@ -58,11 +57,11 @@ static int read_place(const struct json_file *file, const json_t *object, const 
 		      struct replug_injection *injection)
 {
 	int64_t offset = 0, function_offset = 0;
-	int r = json_file_text(file, object, where, "section", NAME_MOST, false,
+	int r = json_file_text(file, object, where, "section", TEXT_NAME_MAX, false,
 			       &injection->section);
 
 	if (!r)
-		r = json_file_text(file, object, where, "function", NAME_MOST, false,
+		r = json_file_text(file, object, where, "function", TEXT_NAME_MAX, false,
 				   &injection->function);
 	if (!r)
 		r = json_file_number(file, object, where, "offset", 0, INT32_MAX, &offset);
@@ -119,7 +118,7 @@ static int read_call(const struct json_file *file, const json_t *object, const c
 	int r = read_place(file, object, where, injection);
 
 	if (!r)
-		r = json_file_text(file, object, where, "import", NAME_MOST, false,
+		r = json_file_text(file, object, where, "import", TEXT_NAME_MAX, false,
 				   &injection->import);
 	if (!r)
 		r = json_file_number(file, object, where, "result", INT32_MIN, 0,
@@ -130,7 +129,8 @@ static int read_call(const struct json_file *file, const json_t *object, const c
 static int read_device(const struct json_file *file, const json_t *object, const char *where,
 		       struct replug_injection *injection)
 {
-	int r = json_file_text(file, object, where, "device", NAME_MOST, false, &injection->device);
+	int r = json_file_text(file, object, where, "device", TEXT_NAME_MAX, false,
+			       &injection->device);
 
 	if (!r && !str_eq(injection->device, str_after(injection->class, DEVICE_CLASS)))
 		return json_file_refuse(file, "%s: \"device\" is not that of its class", where);
@@ -165,7 +165,7 @@ static int read_injection(const struct json_file *file, const json_t *object,
 	r = json_file_number(file, object, where, "id", (int64_t)plan->n_injections,
 			     (int64_t)plan->n_injections, &id);
 	if (!r)
-		r = json_file_text(file, object, where, "class", NAME_MOST, false,
+		r = json_file_text(file, object, where, "class", TEXT_NAME_MAX, false,
 				   &injection->class);
 	if (r)
 		return r;

@@ -37,31 +37,26 @@ static void print_place(FILE *out, const struct text_section *section, uint64_t 
 	fprintf(out, "%s%+" PRId64, section->name, (int64_t)at);
 }
 
-static void print_reloc(FILE *out, const struct replug_text *text, const struct text_reloc *reloc,
-			const cs_insn *insn)
+static void print_reloc(FILE *out, const struct text_reloc *reloc, const cs_insn *insn)
 {
 	int64_t addend = reloc->addend;
 
 	/* A distance counts from the end of the instruction. */
 	if (reloc->type == R_X86_64_PC32 || reloc->type == R_X86_64_PLT32)
 		addend += (int64_t)(insn->address + insn->size - reloc->offset);
-	if (*reloc->symbol)
-		fputs(reloc->symbol, out);
-	else if (reloc->section < text->view.n_sections)
-		fputs(text->view.sections[reloc->section].name, out);
+	fputs(reloc->symbol, out);
 	if (addend)
 		fprintf(out, "%+" PRId64, addend);
 }
 
-static void print_instruction(FILE *out, const struct replug_text *text,
-			      const struct text_section *section, const cs_insn *insn,
+static void print_instruction(FILE *out, const struct text_section *section, const cs_insn *insn,
 			      const struct text_reloc *reloc)
 {
 	fputs(insn->mnemonic, out);
 	if (is_branch(insn)) {
 		fputc(' ', out);
 		if (reloc)
-			print_reloc(out, text, reloc, insn);
+			print_reloc(out, reloc, insn);
 		else
 			print_place(out, section, (uint64_t)insn->detail->x86.operands[0].imm);
 		return;
@@ -70,7 +65,7 @@ static void print_instruction(FILE *out, const struct replug_text *text,
 		fprintf(out, " %s", insn->op_str);
 	if (reloc) {
 		fputs(" <", out);
-		print_reloc(out, text, reloc, insn);
+		print_reloc(out, reloc, insn);
 		fputc('>', out);
 	}
 }
@@ -112,7 +107,7 @@ char *text_print(const struct replug_text *text, const struct text_section *sect
 			fputs("(bad)", out);
 			break;
 		}
-		print_instruction(out, text, section, text->insn,
+		print_instruction(out, section, text->insn,
 				  reloc_of(section, offset, loader, text->insn));
 	}
 	if (fclose(out)) {

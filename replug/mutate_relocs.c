@@ -39,6 +39,13 @@ static int compare_relocs(const void *a, const void *b)
 	return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
+static const char *name_of(const struct replug_text *text, const struct elf_symbol *symbol)
+{
+	if (!*symbol->name && symbol->section < text->view.n_sections)
+		return text->view.sections[symbol->section].name;
+	return symbol->name;
+}
+
 static int read_table(struct replug_text *text, struct text_section *section, size_t table)
 {
 	size_t n = elf_view_n_relas(&text->view, table);
@@ -53,15 +60,17 @@ static int read_table(struct replug_text *text, struct text_section *section, si
 		struct elf_relocation relocation;
 		struct elf_symbol symbol;
 
-		if (!elf_view_relocation(&text->view, table, i, &relocation) ||
-		    !elf_view_symbol(&text->view, relocation.symbol, &symbol) ||
-		    relocation.offset > section->size)
+		if (!elf_view_relocation(&text->view, table, i, &relocation))
 			return text_refuse(text, "relocation %zu of %.40s is damaged", i,
 					   section->name);
 		if (relocation.type == R_X86_64_NONE)
 			continue;
+		if (!elf_view_symbol(&text->view, relocation.symbol, &symbol) ||
+		    relocation.offset > section->size || !text_is_name(name_of(text, &symbol)))
+			return text_refuse(text, "relocation %zu of %.40s is damaged", i,
+					   section->name);
 		*reloc = (struct text_reloc){
-			.symbol = symbol.name,
+			.symbol = name_of(text, &symbol),
 			.offset = (uint32_t)relocation.offset,
 			.type = relocation.type,
 			.addend = relocation.addend,

@@ -37,6 +37,16 @@ int text_refuse(const struct replug_text *text, const char *fmt, ...)
 			   "no faults can be planned for %s: %s", text->image->name, why);
 }
 
+bool text_is_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < n; i++)
+		if (name[i] <= ' ' || name[i] > '~')
+			return false;
+	return n > 0 && n <= TEXT_NAME_MAX;
+}
+
 static bool is_looked_at(const struct elf_section *section, bool with_exit)
 {
 	if (!(section->flags & SHF_ALLOC) || !(section->flags & SHF_EXECINSTR) || !section->data ||
@@ -75,6 +85,8 @@ static int find_sections(struct replug_text *text, bool with_exit)
 	for (size_t i = 1; i < text->view.n_sections && !r; i++) {
 		if (!is_looked_at(&text->view.sections[i], with_exit))
 			continue;
+		if (!text_is_name(text->view.sections[i].name))
+			return text_refuse(text, "section %zu has an impossible name", i);
 		if (text->view.sections[i].size > TEXT_SIZE_MAX - total)
 			return text_refuse(text, "its code is too large");
 		total += text->view.sections[i].size;
@@ -128,7 +140,8 @@ static struct text_section *section_of(const struct replug_text *text,
 
 	if (symbol->type != STT_FUNC || symbol->section == SHN_UNDEF ||
 	    symbol->section >= text->view.n_sections || !symbol->size ||
-	    str_after(symbol->name, "__pfx_") || str_after(symbol->name, "__cfi_"))
+	    !text_is_name(symbol->name) || str_after(symbol->name, "__pfx_") ||
+	    str_after(symbol->name, "__cfi_"))
 		return NULL;
 	section = text_find_section(text, symbol->section);
 	if (!section || symbol->value >= section->size ||

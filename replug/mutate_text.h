@@ -12,6 +12,8 @@
 #include "image.h"
 #include "mutate.h"
 
+#define TEXT_NAME_MAX 511 /* KSYM_NAME_LEN of the kernel, without its NUL */
+
 #define TEXT_KEPT   1 /* the kernel patches this byte, or knows the place */
 #define TEXT_LOADER 2 /* this byte's value depends on where things were loaded */
 
@@ -28,7 +30,7 @@ struct text_instruction {
 };
 
 struct text_reloc {
-	const char *symbol; /* "" of a section */
+	const char *symbol; /* or the name of its section, if it has none */
 	uint32_t offset, type;
 	int64_t addend;
 	uint16_t section; /* of the symbol; SHN_UNDEF: it is an import */
@@ -64,6 +66,8 @@ struct replug_text {
 
 /* Says in text->err why there can be no plan; returns -EOPNOTSUPP. */
 int text_refuse(const struct replug_text *text, const char *fmt, ...) _printf_(2, 3);
+/* Printable, so that it can stand in a plan. */
+bool text_is_name(const char *name);
 /* NULL: no code of that section is looked at. */
 struct text_section *text_find_section(const struct replug_text *text, size_t index);
 /* The instruction that begins there, or NULL. */

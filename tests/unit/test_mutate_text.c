@@ -103,6 +103,17 @@ static void test_only_code_that_stays_is_looked_at(void **state)
 	}
 }
 
+static void test_names_that_could_not_stand_in_a_plan_are_left_out(void **state)
+{
+	struct elf_builder b;
+
+	driver_begin(&b);
+	driver_function(&b, ".text", "one\033[2J", "90c3");
+	driver_function(&b, ".text", "two\xff", "90c3");
+	driver_function(&b, ".text", "three", "c3");
+	assert_offsets(elf_builder_finish(&b), false, ".text 5: 4");
+}
+
 static void test_landing_pads_are_left_alone(void **state)
 {
 	assert_offsets(build_driver("f30f1efa90c3", NULL, 0), false, ".text 6: 4 5");
@@ -278,6 +289,17 @@ static void test_relocations_outside_of_the_code_are_refused(void **state)
 	assert_no_plan(build_driver("e800000000", relocs, 1), "relocation 0 of .text is damaged");
 }
 
+static void test_impossible_names_are_refused(void **state)
+{
+	static const struct piece_reloc relocs[] = {{1, "pri\xffntk", R_X86_64_PLT32}};
+	struct elf_builder b;
+
+	assert_no_plan(build_driver("e800000000", relocs, 1), "relocation 0 of .text is damaged");
+	driver_begin(&b);
+	driver_function(&b, ".te\nxt", "some_poll", "c3");
+	assert_no_plan(elf_builder_finish(&b), "section 5 has an impossible name");
+}
+
 static void test_no_wrong_byte_is_followed(void **state)
 {
 	static const uint8_t values[] = {0x00, 0x7f, 0x80, 0xff};
@@ -317,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_functions_with_several_names_and_parts_are_there_once),
 		cmocka_unit_test(test_what_follows_bytes_that_are_no_instruction_is_left_out),
 		cmocka_unit_test(test_only_code_that_stays_is_looked_at),
+		cmocka_unit_test(test_names_that_could_not_stand_in_a_plan_are_left_out),
 		cmocka_unit_test(test_landing_pads_are_left_alone),
 		cmocka_unit_test(test_places_that_the_kernel_knows_are_left_alone),
 		cmocka_unit_test(test_the_target_of_a_static_branch_may_be_changed),
@@ -327,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_a_driver_without_build_id_is_refused),
 		cmocka_unit_test(test_damaged_tables_are_refused),
 		cmocka_unit_test(test_relocations_outside_of_the_code_are_refused),
+		cmocka_unit_test(test_impossible_names_are_refused),
 		cmocka_unit_test(test_no_wrong_byte_is_followed),
 	};
 
