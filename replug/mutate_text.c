@@ -274,6 +274,8 @@ static int read_identity(struct replug_text *text)
 	if (n >= sizeof(text->kernel))
 		return text_refuse(text, "its vermagic is too long");
 	memcpy(text->kernel, replug_image_vermagic(text->image), n);
+	if (!text_is_name(text->kernel) || !text_is_name(text->image->name))
+		return text_refuse(text, "its name or its vermagic is damaged");
 	return 0;
 }
 

@@ -14,13 +14,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "../../recoverd/cleanup.h"
 #include "../../recoverd/event.h"
 #include "../../recoverd/report.h"
 #include "../../recoverd/report_fault.h"
 #include "../../recoverd/report_health.h"
+#include "schema_fixture.h"
 
 #define GOLDEN	"tests/unit/golden/"
 #define BOOT_ID "6f8a1a5e-0c0b-4f0e-9d6e-0123456789ab"
@@ -402,36 +402,6 @@ static void the_result_of_a_swap_is_as_it_always_was(void **state)
 }
 
 /* ---- schema ---- */
-
-static void assert_follows(const char *schema, const char *lines, bool good)
-{
-	static const char script[] = "import json,sys\n"
-				     "try:\n"
-				     "  from jsonschema import Draft202012Validator as V\n"
-				     "except ImportError:\n"
-				     "  sys.exit(4)\n"
-				     "s=json.load(open(sys.argv[1])); V.check_schema(s)\n"
-				     "bad=[e.message for l in open(sys.argv[2]) for e in "
-				     "V(s).iter_errors(json.loads(l))]\n"
-				     "print('\\n'.join(bad),file=sys.stderr)\n"
-				     "sys.exit(1 if bad else 0)\n";
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	if (pid == 0) {
-		if (!good)
-			fclose(stderr);
-		execlp("python3", "python3", "-c", script, schema, lines, NULL);
-		_exit(4);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WEXITSTATUS(status) == 4) {
-		print_message("python3-jsonschema is not there\n");
-		skip();
-	}
-	assert_int_equal(WEXITSTATUS(status), good ? 0 : 1);
-}
 
 static void events_follow_their_schema(void **state)
 {

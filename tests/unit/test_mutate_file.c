@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Plans of faults and coverages as files: what was written is read again, anything else is refused
- * with the place.
+ * with the place. To be run from the top of the tree.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -13,8 +13,11 @@
 
 #include "mutate_fixture.h"
 #include "mutate_json.h"
+#include "schema_fixture.h"
 #include "unpack.h"
 #include "util.h"
+
+#define GOLDEN "tests/unit/golden/"
 
 static const char plan_text[] =
 	"{\"schema\":\"recov.faults/1\",\"driver\":\"some\",\"build_id\":\"0a\",\"kernel\":\"6.1\","
@@ -326,6 +329,24 @@ static void test_the_loaders_bytes_are_taken_from_memory(void **state)
 	replug_injection_plan_free(plan);
 }
 
+static void test_plans_and_coverages_follow_their_schemas(void **state)
+{
+	_cleanup_free_ uint8_t *golden = NULL;
+	size_t size;
+
+	assert_int_equal(replug_read_file(GOLDEN "coverages.jsonl", &golden, &size), 0);
+	assert_int_equal(size, strlen(coverage_text) + 1);
+	assert_memory_equal(golden, coverage_text, size - 1);
+	assert_follows("include/recov_coverage.schema.json", GOLDEN "coverages.jsonl", true);
+	assert_follows("include/recov_faults.schema.json", GOLDEN "faults.jsonl", true);
+}
+
+static void test_the_schemas_are_not_for_just_anything(void **state)
+{
+	assert_follows("include/recov_coverage.schema.json", GOLDEN "faults.jsonl", false);
+	assert_follows("include/recov_faults.schema.json", GOLDEN "coverages.jsonl", false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +360,8 @@ int main(void)
 		cmocka_unit_test(test_files_that_are_none_are_said),
 		cmocka_unit_test(test_a_plan_for_another_build_is_refused),
 		cmocka_unit_test(test_the_loaders_bytes_are_taken_from_memory),
+		cmocka_unit_test(test_plans_and_coverages_follow_their_schemas),
+		cmocka_unit_test(test_the_schemas_are_not_for_just_anything),
 	};
 
 	return cmocka_run_group_tests_name("mutate_file", tests, NULL, NULL);

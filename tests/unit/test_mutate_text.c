@@ -293,11 +293,17 @@ static void test_impossible_names_are_refused(void **state)
 {
 	static const struct piece_reloc relocs[] = {{1, "pri\xffntk", R_X86_64_PLT32}};
 	struct elf_builder b;
+	struct elf_bytes file;
 
 	assert_no_plan(build_driver("e800000000", relocs, 1), "relocation 0 of .text is damaged");
 	driver_begin(&b);
 	driver_function(&b, ".te\nxt", "some_poll", "c3");
 	assert_no_plan(elf_builder_finish(&b), "section 5 has an impossible name");
+	driver_begin(&b);
+	driver_function(&b, ".text", "some_poll", "c3");
+	file = elf_builder_finish(&b);
+	*(char *)memmem(file.data, file.size, "6.1.0-test", 10) = '\xff';
+	assert_no_plan(file, "its name or its vermagic is damaged");
 }
 
 static void test_no_wrong_byte_is_followed(void **state)
