@@ -253,9 +253,9 @@ const struct mutation_class mutation_classes[] = {
 };
 const size_t n_mutation_classes = ARRAY_SIZE(mutation_classes);
 
-const struct replug_injection_class *replug_injection_class(size_t i)
+const struct replug_injection_class *replug_injection_class(size_t class)
 {
-	return i < n_mutation_classes ? &mutation_classes[i].is : NULL;
+	return class < n_mutation_classes ? &mutation_classes[class].is : NULL;
 }
 
 uint16_t mutation_loader_bytes(const struct mutation *m)

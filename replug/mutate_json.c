@@ -19,8 +19,9 @@ int json_file_refuse(const struct json_file *file, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	return replug_fail(file->err, REPLUG_FAULT_USAGE, -EBADMSG, "%s is no usable %s: %s",
-			   replug_path_tail(file->name), file->kind, why);
+	replug_fail(file->err, REPLUG_FAULT_USAGE, -EBADMSG, "%s is no usable %s: %s",
+		    replug_path_tail(file->name), file->kind, why);
+	return -EBADMSG;
 }
 
 int json_file_read(const struct json_file *file, uint8_t **ret_bytes, size_t *ret_size)
@@ -113,6 +114,22 @@ int json_file_number(const struct json_file *file, const json_t *object, const c
 	return 0;
 }
 
+static int read_build_id(const struct json_file *file, const json_t *object, char **ret_build_id)
+{
+	const char *text = json_string_value(json_object_get(object, "build_id"));
+	size_t n = text ? strlen(text) : 0;
+	char *copy;
+
+	if (n == 0 || n % 2 || n > 2 * (size_t)REPLUG_BUILD_ID_MAX ||
+	    strspn(text, "0123456789abcdef") != n)
+		return json_file_refuse(file, "\"build_id\" is not lower-case hex");
+	copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	*ret_build_id = copy;
+	return 0;
+}
+
 int json_file_identity(const struct json_file *file, const json_t *object, char **ret_driver,
 		       char **ret_build_id, char **ret_kernel)
 {
@@ -120,15 +137,12 @@ int json_file_identity(const struct json_file *file, const json_t *object, char 
 	int r = json_file_text(file, object, NULL, "driver", DRIVER_MAX, false, &driver);
 
 	if (!r)
-		r = json_file_text(file, object, NULL, "build_id", 2 * (size_t)REPLUG_BUILD_ID_MAX,
-				   false, &build_id);
+		r = read_build_id(file, object, &build_id);
 	if (!r)
 		r = json_file_text(file, object, NULL, "kernel", REPLUG_NAME_MAX - 1, false,
 				   &kernel);
 	if (r)
 		return r;
-	if (strspn(build_id, "0123456789abcdef") != strlen(build_id) || strlen(build_id) % 2)
-		return json_file_refuse(file, "\"build_id\" is not lower-case hex");
 	*ret_driver = TAKE_PTR(driver);
 	*ret_build_id = TAKE_PTR(build_id);
 	*ret_kernel = TAKE_PTR(kernel);

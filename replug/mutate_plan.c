@@ -135,11 +135,12 @@ static int count_sites(struct draw *draw, size_t wanted)
 	}
 	draw->n_classes = n;
 	memset(draw->used, 0, (draw->sites->n_places + n_mutation_classes) * sizeof(*draw->used));
-	if (distinct < wanted)
-		return replug_fail(draw->err, REPLUG_FAULT_UNSUPPORTED, -EOPNOTSUPP,
-				   "%s has %zu places for such faults, %zu are wanted",
-				   draw->sites->text->image->name, distinct, wanted);
-	return 0;
+	if (distinct >= wanted)
+		return 0;
+	replug_fail(draw->err, REPLUG_FAULT_UNSUPPORTED, -EOPNOTSUPP,
+		    "%s has %zu places for such faults, %zu are wanted",
+		    draw->sites->text->image->name, distinct, wanted);
+	return -EOPNOTSUPP;
 }
 
 /* One of the sites, and its class. */

@@ -258,6 +258,7 @@ static void check_module(const char *kernel, const char *name)
 	if (!open_module(kernel, name, &m)) {
 		print_message("no %s of kernel %s\n", name, kernel);
 		skip();
+		return;
 	}
 	check_text(&m);
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
