@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "arm.h"
-#include "modrm.h"
+#include "x86.h"
 
 /* The kernel puts the trampolines of static calls here; it patches and compares them. */
 #define STATIC_CALL_TEXT ".static_call.text"
@@ -117,14 +117,6 @@ static int add_ref(struct arm *arm, struct arm_ref ref)
 	return 0;
 }
 
-/* call, jmp or a conditional jump: at is where its displacement is. */
-static bool is_branch(const uint8_t *code, uint64_t at)
-{
-	if (at >= 1 && (code[at - 1] == 0xe8 || code[at - 1] == 0xe9))
-		return true;
-	return at >= 2 && code[at - 2] == 0x0f && (code[at - 1] & 0xf0) == 0x80;
-}
-
 /* lea displacement(%rip), 64-bit register. */
 static bool is_lea(const uint8_t *code, uint64_t at)
 {
@@ -169,7 +161,7 @@ static enum use use_in_text(const struct elf_section *text, const struct elf_rel
 	switch (relocation->type) {
 	case R_X86_64_PLT32:
 	case R_X86_64_PC32:
-		if (is_branch(text->data, relocation->offset))
+		if (x86_is_branch(text->data, relocation->offset))
 			return USE_CALLS;
 		return is_lea(text->data, relocation->offset) ? USE_TAKES : USE_UNKNOWN;
 	case R_X86_64_32S:

@@ -152,7 +152,7 @@ int replug_injection_plan_read(const char *path, struct replug_injection_plan **
 int replug_injection_plan_parse(const char *name, const void *bytes, size_t size,
 				struct replug_injection_plan **ret_plan, struct replug_error *err);
 char *replug_injection_plan_format(const struct replug_injection_plan *plan);
-/* Is it one for this build of this driver? -ESTALE and a sentence: no. */
+/* Is it one for this build of this driver, armed or not? -ESTALE and a sentence: no. */
 int replug_injection_plan_check(const struct replug_injection_plan *plan, const char *driver,
 				const char *build_id, struct replug_error *err);
 /* The bytes to expect and those to plant, with what the loader wrote taken from memory: length bytes

@@ -38,6 +38,7 @@ static const struct {
 	{"__jump_table", FORM_JUMPS},
 	{".altinstructions", FORM_ALTERNATIVES},
 	{".parainstructions", FORM_PARAVIRT},
+	{RECOV_TAPS_SECTION, FORM_NOTHING},
 };
 
 static enum form form_of(const struct elf_section *section)

@@ -3,9 +3,9 @@
  * Faults in what an instruction works on: another register, another address. One bit of what names
  * it is flipped.
  */
-#include "modrm.h"
 #include "mutate_class.h"
 #include "util.h"
+#include "x86.h"
 
 /* Where the ModRM byte is; 0: there is none. */
 static size_t modrm_at(const struct mutation *m)

@@ -7,13 +7,15 @@
 #include <string.h>
 
 #include "mutate_text.h"
+#include "x86.h"
 
-/* A distance within one section is the same wherever that is loaded. */
+/* A jump within one section is the same wherever that is loaded. So is the distance to a function
+ * whose address is taken, but not in an armed image, where it becomes that to a thunk. */
 static bool is_fixed(const struct text_section *section, const struct text_reloc *reloc)
 {
 	return reloc->section == section->index &&
-	       (reloc->type == R_X86_64_PC32 || reloc->type == R_X86_64_PLT32 ||
-		reloc->type == R_X86_64_PC64);
+	       (reloc->type == R_X86_64_PC32 || reloc->type == R_X86_64_PLT32) &&
+	       x86_is_branch(section->bytes, reloc->offset);
 }
 
 static int apply(struct text_section *section, const struct text_reloc *reloc, uint64_t value)

@@ -307,6 +307,10 @@ static void test_a_plan_for_another_build_is_refused(void **state)
 	assert_int_equal(replug_injection_plan_check(plan, "some", "0a", &error), 0);
 	assert_int_equal(replug_injection_plan_check(plan, "some", "0b", &error), -ESTALE);
 	assert_string_equal(error.text, "the plan is for another build of some");
+	assert_int_equal(replug_injection_plan_check(plan, "some", "0a0a", &error), -ESTALE);
+	assert_int_equal(replug_injection_plan_check(plan, "some", "f", &error), -ESTALE);
+	/* that of an armed image */
+	assert_int_equal(replug_injection_plan_check(plan, "some", "f5", &error), 0);
 	assert_int_equal(replug_injection_plan_check(plan, "other", "0a", &error), -ESTALE);
 	assert_string_equal(error.text, "the plan is for some, not for other");
 	assert_int_equal(error.fault, REPLUG_FAULT_USAGE);

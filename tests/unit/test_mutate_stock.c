@@ -12,6 +12,9 @@
 
 #include <cmocka.h>
 
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
 #include "image.h"
 #include "mutate_fixture.h"
 #include "mutate_text.h"
@@ -278,6 +281,74 @@ static void check_module(const char *kernel, const char *name)
 	close_module(&m);
 }
 
+static void assert_same_code(const struct text_section *stock, const struct text_section *armed)
+{
+	assert_string_equal(stock->name, armed->name);
+	assert_int_equal(stock->size, armed->size);
+	assert_int_equal(stock->n_instructions, armed->n_instructions);
+	for (size_t i = 0; i < stock->n_instructions; i++) {
+		assert_int_equal(stock->instructions[i].offset, armed->instructions[i].offset);
+		assert_int_equal(stock->instructions[i].kept, armed->instructions[i].kept);
+	}
+	for (size_t i = 0; i < stock->size; i++) {
+		assert_int_equal(stock->marks[i], armed->marks[i]);
+		if (!(stock->marks[i] & TEXT_LOADER))
+			assert_int_equal(stock->bytes[i], armed->bytes[i]);
+	}
+}
+
+/* So that what was planned for the one can be planted into the other. */
+static void check_armed(const char *kernel, const char *name)
+{
+	static const uint32_t twin_crcs[REPLUG_ARM_TWINS];
+	struct replug_arm_options options = {.twin_crcs = twin_crcs};
+	struct replug_injection_plan *plan = NULL;
+	struct replug_image *armed = NULL;
+	struct replug_text *text = NULL;
+	struct replug_error error = {0};
+	struct module m;
+	char path[64];
+
+	snprintf(path, sizeof(path), "build/kernels/%s/headers/vmlinux", kernel);
+	options.types = btf__parse(path, NULL);
+	if (!options.types || !open_module(kernel, name, &m)) {
+		print_message("no %s or types of kernel %s\n", name, kernel);
+		btf__free(options.types);
+		skip();
+		return;
+	}
+	if (replug_image_arm(m.image, &options, &armed, &error) ||
+	    replug_text_new(armed, false, &text, &error))
+		fail_msg("%s", error.text);
+	assert_int_equal(m.text->n_sections, text->n_sections);
+	for (size_t i = 0; i < text->n_sections; i++)
+		assert_same_code(&m.text->sections[i], &text->sections[i]);
+	assert_int_equal(replug_injection_plan_new(m.sites,
+						   &(struct replug_injection_options){.n = 1},
+						   &plan, &error),
+			 0);
+	assert_int_equal(replug_injection_plan_check(plan, replug_text_driver(text),
+						     replug_text_build_id(text), &error),
+			 0);
+	replug_injection_plan_free(plan);
+	replug_text_free(text);
+	replug_image_free(armed);
+	close_module(&m);
+	btf__free(options.types);
+}
+
+static void test_armed_images_have_the_same_code(void **state)
+{
+	check_armed("6.1", "e1000.ko");
+	check_armed("6.1", "pcnet32.ko");
+	check_armed("6.1", "virtio_net.ko");
+	check_armed("6.1", "8139cp.ko");
+	check_armed("6.12", "e1000.ko");
+	check_armed("6.12", "pcnet32.ko");
+	check_armed("6.12", "virtio_net.ko");
+	check_armed("6.12", "8139cp.ko");
+}
+
 #define TEST(name, kernel, file)                                                                   \
 	static void name(void **state)                                                             \
 	{                                                                                          \
@@ -296,11 +367,17 @@ TEST(test_8139cp_of_6_12, "6.12", "8139cp.ko")
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_e1000_of_6_1),	   cmocka_unit_test(test_pcnet32_of_6_1),
-		cmocka_unit_test(test_virtio_net_of_6_1),  cmocka_unit_test(test_8139cp_of_6_1),
-		cmocka_unit_test(test_e1000_of_6_12),	   cmocka_unit_test(test_pcnet32_of_6_12),
-		cmocka_unit_test(test_virtio_net_of_6_12), cmocka_unit_test(test_8139cp_of_6_12),
+		cmocka_unit_test(test_e1000_of_6_1),
+		cmocka_unit_test(test_pcnet32_of_6_1),
+		cmocka_unit_test(test_virtio_net_of_6_1),
+		cmocka_unit_test(test_8139cp_of_6_1),
+		cmocka_unit_test(test_e1000_of_6_12),
+		cmocka_unit_test(test_pcnet32_of_6_12),
+		cmocka_unit_test(test_virtio_net_of_6_12),
+		cmocka_unit_test(test_8139cp_of_6_12),
+		cmocka_unit_test(test_armed_images_have_the_same_code),
 	};
 
+	libbpf_set_print(NULL);
 	return cmocka_run_group_tests_name("mutate_stock", tests, NULL, NULL);
 }

@@ -214,15 +214,18 @@ static void test_distances_inside_a_section_are_applied(void **state)
 	size_t text, symbol;
 
 	driver_begin(&b);
-	driver_function(&b, ".text", "one", "e800000000 e800000000 c3");
+	driver_function(&b, ".text", "one", "e800000000 e800000000 c3 488d0500000000");
 	text = elf_builder_section(&b, ".text", 0, 0, NULL, 0);
 	symbol = elf_builder_symbol(&b, "", STB_LOCAL, STT_SECTION, text, 0, 0);
 	elf_builder_rela_addend(&b, text, 1, symbol, R_X86_64_PLT32, 0xa - 4);
+	/* An address that is taken is another one in an armed image. */
+	elf_builder_rela_addend(&b, text, 0xe, symbol, R_X86_64_PC32, -4);
 	elf_builder_rela(&b, text, 6, elf_builder_symbol(&b, "far", STB_GLOBAL, 0, 0, 0, 0),
 			 R_X86_64_PLT32);
 	taken = take(elf_builder_finish(&b), false);
 	assert_memory_equal(taken.text->sections[0].bytes, "\xe8\x05\0\0\0\xe8\0\0\0\0\xc3", 11);
-	assert_memory_equal(taken.text->sections[0].marks, "\0\0\0\0\0\0\2\2\2\2", 10);
+	assert_memory_equal(taken.text->sections[0].marks, "\0\0\0\0\0\0\2\2\2\2\0\0\0\0\2\2\2\2",
+			    18);
 	give_back(&taken);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The parts of an x86-64 operand: ModRM, SIB and displacement.
+ * What is to be known of x86-64 instructions without decoding them.
  */
-#ifndef REPLUG_MODRM_H
-#define REPLUG_MODRM_H
+#ifndef REPLUG_X86_H
+#define REPLUG_X86_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,6 +12,14 @@
 #define MODRM_RM_BITS  3
 #define MODRM_REG_BITS 3
 #define SIB_BITS       8
+
+/* call, jmp or a conditional jump: at is where its displacement is. */
+static inline bool x86_is_branch(const uint8_t *code, uint64_t at)
+{
+	if (at >= 1 && (code[at - 1] == 0xe8 || code[at - 1] == 0xe9))
+		return true;
+	return at >= 2 && code[at - 2] == 0x0f && (code[at - 1] & 0xf0) == 0x80;
+}
 
 static inline bool modrm_is_register(uint8_t modrm)
 {
@@ -45,4 +53,4 @@ static inline size_t modrm_size(const uint8_t *modrm, size_t room)
 	return size;
 }
 
-#endif /* REPLUG_MODRM_H */
+#endif /* REPLUG_X86_H */
