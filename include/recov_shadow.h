@@ -251,6 +251,109 @@ struct recov_released {
 	char reason[RECOV_REASON_LEN];
 };
 
+/* INJECT: plant mistakes into a driver that is loaded, as a test of what becomes of it. They stay when
+ * the session is closed, until UNDO, until this module is unloaded, or until the driver is; and as a
+ * whole no longer than for_ms, or than max_hits of them were met.
+ *
+ * A site is an instruction of the driver that others take the place of. Its first byte is a breakpoint
+ * at first, so that the moment is known in which it is met for the first time; then that byte is put
+ * in, too, and the driver goes on with it. A site whose bytes stay the same tells no more than that it
+ * was executed. A call is one of a function of the kernel: it is left out if the driver makes it by
+ * itself, and not by a jump as its last act, and returns result instead.
+ *
+ * in: all but failed. ENOENT: no such module. ENXIO: the kernel exports no such function. EEXIST: it
+ * has mistakes planted already. EBUSY: it is being loaded, unloaded or swapped. ERANGE: a site is
+ * outside of its text. ESTALE: memory is not as in old. ETIMEDOUT: a CPU did not stop. Nothing is
+ * planted then; failed tells where it failed, calls being counted after the sites. */
+#define RECOV_INJECT_LEN       15
+#define RECOV_INJECT_SITES_MAX 65536
+#define RECOV_INJECT_CALLS_MAX 64
+#define RECOV_INJECT_NOWHERE   0xffffffff
+/* A line "recov-inject DRIVER INDEX" is written to I/O port 0xe9 when one is met for the first time,
+ * where emulators have a console that a panic does not hold up. */
+#define RECOV_INJECT_PORT (1u << 0)
+
+struct recov_inject_site {
+	__u64 address; /* ascending, none overlaps another */
+	__u8 length;   /* 1..RECOV_INJECT_LEN */
+	__u8 pad;
+	__u8 old_bytes[RECOV_INJECT_LEN];
+	__u8 new_bytes[RECOV_INJECT_LEN];
+};
+
+struct recov_inject_call {
+	char symbol[RECOV_KSYM_LEN];
+	__u64 caller; /* only calls that return to there, or up to size bytes behind it; */
+	__u64 size;   /* with 0: all of the driver's */
+	__s64 result;
+	__u32 first; /* of these calls, from 1 on */
+	__u32 count; /* so many from then on; 0: all */
+};
+
+struct recov_inject {
+	char driver[RECOV_NAME_LEN];
+	__u64 sites; /* address of n_sites struct recov_inject_site */
+	__u64 calls; /* address of n_calls struct recov_inject_call */
+	__u32 n_sites;
+	__u32 n_calls;
+	__u32 for_ms;	/* 0: no limit */
+	__u32 max_hits; /* likewise; 0 without sites and calls that are met */
+	__u32 flags;
+	__u32 failed;
+};
+
+enum recov_inject_state {
+	RECOV_INJECT_PLANTED = 1,
+	RECOV_INJECT_ENDING, /* being undone, but a CPU does not stop */
+	RECOV_INJECT_UNDONE, /* for_ms or max_hits are over */
+	RECOV_INJECT_GONE,   /* the driver was unloaded with them */
+};
+
+/* INJECTED: what is planted, or was, in one driver; until the next INJECT or UNDO. in: driver, or if
+ * that is empty, index from 0 on. out: the rest. ENOENT: nothing. Works in any session. */
+struct recov_injected {
+	char driver[RECOV_NAME_LEN];
+	__u64 planted_ns; /* CLOCK_MONOTONIC */
+	__u64 ended_ns;	  /* 0: not yet */
+	__u32 index;
+	__u32 state; /* enum recov_inject_state */
+	__u32 n_sites;
+	__u32 n_calls;
+	__u32 hits;	 /* how many of both were met */
+	__u32 differing; /* sites that somebody else has changed meanwhile: they were left alone */
+	__u32 for_ms;
+	__u32 max_hits;
+};
+
+/* UNDO: all of it is taken back, and compared, and forgotten. in: driver. out: what there was, with its
+ * last state. ENOENT: nothing. ETIMEDOUT: a CPU does not stop; it is done when that does. */
+
+/* HITS: which were met. in: driver, first, n. out: n, if there are less. ENOENT: nothing. */
+struct recov_inject_hit {
+	__u64 time_ns; /* of the first time, CLOCK_MONOTONIC */
+	__u32 count;   /* of a site 0 or 1 */
+	__u32 cpu;
+	__u32 pid; /* thread id in the init pid namespace */
+	__u32 pad;
+};
+
+struct recov_inject_hits {
+	char driver[RECOV_NAME_LEN];
+	__u64 hits; /* address of n struct recov_inject_hit */
+	__u32 first;
+	__u32 n;
+};
+
+/* TEXT: what is in memory of a driver's text. in: all. ENOENT: no such module. ERANGE: it is not all
+ * in there. */
+struct recov_inject_text {
+	char driver[RECOV_NAME_LEN];
+	__u64 address;
+	__u64 bytes; /* address of size bytes */
+	__u32 size;
+	__u32 pad;
+};
+
 #define RECOV_IOC_TYPE	   0xEC
 #define RECOV_IOC_INFO	   _IOR(RECOV_IOC_TYPE, 0x00, struct recov_info)
 #define RECOV_IOC_MATCH	   _IOWR(RECOV_IOC_TYPE, 0x01, struct recov_match)
@@ -269,6 +372,12 @@ struct recov_released {
  * an owner. */
 #define RECOV_IOC_TAKE	  _IO(RECOV_IOC_TYPE, 0x15)
 #define RECOV_IOC_RELEASE _IO(RECOV_IOC_TYPE, 0x16) /* a verb of the owner */
+/* Of any session. */
+#define RECOV_IOC_INJECT      _IOWR(RECOV_IOC_TYPE, 0x20, struct recov_inject)
+#define RECOV_IOC_INJECT_UNDO _IOWR(RECOV_IOC_TYPE, 0x21, struct recov_injected)
+#define RECOV_IOC_INJECTED    _IOWR(RECOV_IOC_TYPE, 0x22, struct recov_injected)
+#define RECOV_IOC_INJECT_HITS _IOWR(RECOV_IOC_TYPE, 0x23, struct recov_inject_hits)
+#define RECOV_IOC_INJECT_TEXT _IOW(RECOV_IOC_TYPE, 0x24, struct recov_inject_text)
 
 #ifndef __cplusplus
 _Static_assert(sizeof(struct recov_info) == 32 + RECOV_NAME_LEN, "recov_info");
@@ -283,6 +392,13 @@ _Static_assert(sizeof(struct recov_fault) == 8 * (6 + RECOV_FAULT_STACK_DEPTH) +
 _Static_assert(sizeof(struct recov_released) == 8 + 4 * RECOV_RELEASED_CLASSES + RECOV_REASON_LEN,
 	       "recov_released");
 _Static_assert(sizeof(struct recov_armed) == 16 + RECOV_NAME_LEN, "recov_armed");
+_Static_assert(sizeof(struct recov_inject_site) == 10 + 2 * RECOV_INJECT_LEN, "recov_inject_site");
+_Static_assert(sizeof(struct recov_inject_call) == 32 + RECOV_KSYM_LEN, "recov_inject_call");
+_Static_assert(sizeof(struct recov_inject) == 40 + RECOV_NAME_LEN, "recov_inject");
+_Static_assert(sizeof(struct recov_injected) == 48 + RECOV_NAME_LEN, "recov_injected");
+_Static_assert(sizeof(struct recov_inject_hit) == 24, "recov_inject_hit");
+_Static_assert(sizeof(struct recov_inject_hits) == 16 + RECOV_NAME_LEN, "recov_inject_hits");
+_Static_assert(sizeof(struct recov_inject_text) == 24 + RECOV_NAME_LEN, "recov_inject_text");
 _Static_assert(sizeof(struct recov_arm) == 16 + RECOV_NAME_LEN, "recov_arm");
 #endif
 

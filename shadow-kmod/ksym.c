@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Looks up the running kernel's symbols and exports. */
+#include <linux/err.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -65,6 +66,20 @@ bool ksym_module_loaded(const char *name)
 	loaded = find_module_fn(name) != NULL;
 	preempt_enable();
 	return loaded;
+}
+
+struct module *ksym_module_get(const char *name)
+{
+	struct module *module;
+
+	preempt_disable();
+	module = find_module_fn(name);
+	if (!module)
+		module = ERR_PTR(-ENOENT);
+	else if (READ_ONCE(module->state) != MODULE_STATE_LIVE || !try_module_get(module))
+		module = ERR_PTR(-EBUSY);
+	preempt_enable();
+	return module;
 }
 
 int __init ksym_init(void)

@@ -2,6 +2,7 @@
 /* Module entry and exit of recov_shadow. */
 #include <linux/module.h>
 
+#include "inject.h"
 #include "release.h"
 #include "shadow.h"
 #include "tap.h"
@@ -26,11 +27,16 @@ static int __init recov_shadow_init(void)
 	err = tap_init();
 	if (err)
 		goto err_trap;
-	err = session_init();
+	err = inject_init();
 	if (err)
 		goto err_tap;
+	err = session_init();
+	if (err)
+		goto err_inject;
 	return 0;
 
+err_inject:
+	inject_uninit();
 err_tap:
 	tap_uninit();
 err_trap:
@@ -44,6 +50,7 @@ err_swap:
 static void __exit recov_shadow_exit(void)
 {
 	session_uninit();
+	inject_uninit();
 	tap_uninit();
 	recov_trap_uninit();
 	fault_uninit();

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "inject.h"
 #include "release.h"
 #include "shadow.h"
 #include "trap.h"
@@ -223,7 +224,7 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	case RECOV_IOC_TAKE:
 		return swap_take(s);
 	}
-	return -ENOTTY;
+	return inject_ioctl(cmd, p);
 }
 
 static __poll_t session_poll(struct file *file, poll_table *wait)

@@ -23,6 +23,8 @@ unsigned long ksym_lookup(const char *name);
 int ksym_export(struct recov_symbol *symbol);
 /* True if a module of this name is loaded. */
 bool ksym_module_loaded(const char *name);
+/* The module of this name, with a reference. -ENOENT; -EBUSY: it is being loaded or unloaded. */
+struct module *ksym_module_get(const char *name);
 
 /* ftrace's call site is behind the function's ENDBR on IBT kernels, at its start on others. */
 #define RECOV_FENTRY_OFFSET_MAX 4
@@ -163,6 +165,8 @@ struct tap_image;
 /* At the end of the exit function of an image that has failed. Process context. 0: nothing leads into
  * it any more. */
 int swap_release_at_exit(struct tap_image *image);
+/* -EBUSY: the driver is being swapped. May sleep; -EINTR: it was killed meanwhile. */
+int swap_check_free(const char *driver);
 void swap_owner_gone(const struct recov_session *owner);
 void swap_info(struct recov_info *info);
 int swap_device(u32 index, struct recov_device *device);

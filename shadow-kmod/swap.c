@@ -594,6 +594,18 @@ int swap_take(const struct recov_session *owner)
 	return err;
 }
 
+int swap_check_free(const char *driver)
+{
+	int err = 0;
+
+	if (mutex_lock_killable(&swap_mutex))
+		return -EINTR;
+	if (swap && swap->state != RECOV_SWAP_ENDING && !strcmp(swap->driver, driver))
+		err = -EBUSY;
+	mutex_unlock(&swap_mutex);
+	return err;
+}
+
 void swap_info(struct recov_info *info)
 {
 	u64 now = ktime_get_ns();
