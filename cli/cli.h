@@ -30,6 +30,10 @@ struct cli {
 	const char *image, *coverage, *classes, *preset, *out; /* NULL: not given */
 	bool has_seed;
 	uint64_t seed, faults;
+	uint32_t for_ms, wait_ms;   /* 0: not given */
+	uint64_t hits;		    /* 0: no limit */
+	uint64_t first_call, calls; /* 0: from the first on, all */
+	bool port;
 	char **operands;
 	int n_operands;
 };
@@ -37,8 +41,12 @@ struct cli {
 int verb_status(const struct cli *cli);
 int verb_devices(const struct cli *cli);
 int verb_holders(const struct cli *cli);
+int verb_inject_apply(const struct cli *cli);
 int verb_inject_classes(const struct cli *cli);
+int verb_inject_cover(const struct cli *cli);
 int verb_inject_plan(const struct cli *cli);
+int verb_inject_status(const struct cli *cli);
+int verb_inject_undo(const struct cli *cli);
 int verb_leaks(const struct cli *cli);
 int verb_objects(const struct cli *cli);
 int verb_replug(const struct cli *cli);

@@ -40,13 +40,21 @@ enum {
 	TAKES_CLASS = 1 << 17,
 	TAKES_PRESET = 1 << 18,
 	TAKES_OUT = 1 << 19,
+	TAKES_FOR = 1 << 20,
+	TAKES_WAIT = 1 << 21,
+	TAKES_HITS = 1 << 22,
+	TAKES_FROM_CALL = 1 << 23,
+	TAKES_CALLS = 1 << 24,
+	TAKES_PORT = 1 << 25,
+	NEEDS_IMAGE = 1 << 26,
 };
 
 static const char *const taken_names[] = {
-	"--to",	       "--check",  "--dry-run",	  "--drain-limit", "--follow",
-	"--from-load", "--memory", "--dma-maps",  "--packets",	   "--events",
-	"--budget",    "--inside", "--untrusted", "--image",	   "--coverage",
-	"--seed",      "--faults", "--class",	  "--preset",	   "--out"};
+	"--to",	       "--check",    "--dry-run",  "--drain-limit", "--follow", "--from-load",
+	"--memory",    "--dma-maps", "--packets",  "--events",	    "--budget", "--inside",
+	"--untrusted", "--image",    "--coverage", "--seed",	    "--faults", "--class",
+	"--preset",    "--out",	     "--for",	   "--wait",	    "--hits",	"--from-call",
+	"--calls",     "--port"};
 
 static const struct verb {
 	const char *name;
@@ -87,15 +95,26 @@ static const struct verb {
 	{"policy", verb_policy, 1, INT_MAX, 0, "policy check FILE...|show [DRIVER]",
 	 "What is wrong with policies, or what they say"},
 	{"events", verb_events, 0, 0, TAKES_FOLLOW, "events [--follow]", "What has happened"},
-	{"inject classes", verb_inject_classes, 0, 0, TAKES_IMAGE | TAKES_COVERAGE,
+	{"inject classes", verb_inject_classes, 0, 0, TAKES_IMAGE | NEEDS_IMAGE | TAKES_COVERAGE,
 	 "inject classes --image FILE [--coverage FILE]",
 	 "The classes of faults, and how many places a driver has for each"},
 	{"inject plan", verb_inject_plan, 0, 0,
-	 TAKES_IMAGE | TAKES_COVERAGE | TAKES_SEED | TAKES_FAULTS | TAKES_CLASS | TAKES_PRESET |
-		 TAKES_OUT,
+	 TAKES_IMAGE | NEEDS_IMAGE | TAKES_COVERAGE | TAKES_SEED | TAKES_FAULTS | TAKES_CLASS |
+		 TAKES_PRESET | TAKES_OUT,
 	 "inject plan --image FILE --seed N [--coverage FILE] [--faults N] "
 	 "[--class C[,C]...|--preset nooks] [--out FILE]",
 	 "Draw faults to plant into a driver"},
+	{"inject cover", verb_inject_cover, 1, INT_MAX, TAKES_IMAGE | TAKES_FOR | TAKES_OUT,
+	 "inject cover DRIVER [--for T|-- COMMAND...] [--image FILE] [--out FILE]",
+	 "Which instructions of a driver are executed, until Ctrl-C"},
+	{"inject apply", verb_inject_apply, 0, 1,
+	 TAKES_FOR | TAKES_WAIT | TAKES_HITS | TAKES_FROM_CALL | TAKES_CALLS | TAKES_PORT,
+	 "inject apply PLAN [--wait T] [--for T] [--hits N] [--from-call N] [--calls N] [--port]",
+	 "Plant the faults of a plan into the driver"},
+	{"inject undo", verb_inject_undo, 1, 1, 0, "inject undo DRIVER",
+	 "Take the faults out of a driver again"},
+	{"inject status", verb_inject_status, 0, 1, 0, "inject status [DRIVER]",
+	 "Which faults are planted, and which of them were activated"},
 };
 
 static const char options_help[] =
@@ -119,6 +138,12 @@ static const char options_help[] =
 	"  --class=C[,C]...   of these classes, instead of all that change instructions\n"
 	"  --preset=nooks     of the classes that Nooks was measured with, in equal shares\n"
 	"  --out=FILE         where the JSON goes\n"
+	"  --wait=T           for each fault to be activated, but not longer\n"
+	"  --for=T            how long: then no more is watched, or what was planted is undone\n"
+	"  --hits=N           undo all faults when so many of them were activated\n"
+	"  --from-call=N      calls fail from the N-th on\n"
+	"  --calls=N          so many of them fail, and later ones do not\n"
+	"  --port             write to I/O port 0xe9 what is activated\n"
 	"  --follow           go on with events as they happen, until Ctrl-C\n"
 	"  --json             one JSON object (events: one a line)\n"
 	"  --no-legend        tables without their first line\n"
@@ -184,6 +209,15 @@ static int set_drain(struct cli *cli, const char *text)
 	}
 	cli->has_drain = true;
 	return 0;
+}
+
+/* Some time, and not none. */
+static int set_time(uint32_t *ms, const char *option, const char *text)
+{
+	if (duration_parse_ms(text, ms) == 0 && *ms)
+		return 0;
+	complain("%s is a time such as 500ms, 2s or 1.5s, not \"%s\"", option, text);
+	return EXIT_USAGE;
 }
 
 static int set_budget(struct cli *cli, const char *text)
@@ -279,6 +313,12 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		CLASS,
 		PRESET,
 		OUT,
+		FOR,
+		WAIT,
+		HITS,
+		FROM_CALL,
+		CALLS,
+		PORT,
 		JSON,
 		NO_LEGEND,
 		COLOR,
@@ -306,6 +346,12 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 		{"class", required_argument, NULL, CLASS},
 		{"preset", required_argument, NULL, PRESET},
 		{"out", required_argument, NULL, OUT},
+		{"for", required_argument, NULL, FOR},
+		{"wait", required_argument, NULL, WAIT},
+		{"hits", required_argument, NULL, HITS},
+		{"from-call", required_argument, NULL, FROM_CALL},
+		{"calls", required_argument, NULL, CALLS},
+		{"port", no_argument, NULL, PORT},
 		{"json", no_argument, NULL, JSON},
 		{"no-legend", no_argument, NULL, NO_LEGEND},
 		{"color", required_argument, NULL, COLOR},
@@ -407,6 +453,30 @@ static int parse(int argc, char **argv, struct cli *cli, unsigned *ret_given)
 			r = set_text(&cli->out, "--out", optarg);
 			*ret_given |= TAKES_OUT;
 			break;
+		case FOR:
+			r = set_time(&cli->for_ms, "--for", optarg);
+			*ret_given |= TAKES_FOR;
+			break;
+		case WAIT:
+			r = set_time(&cli->wait_ms, "--wait", optarg);
+			*ret_given |= TAKES_WAIT;
+			break;
+		case HITS:
+			r = set_number(&cli->hits, "--hits", optarg, 1, REPLUG_INJECTIONS_MAX);
+			*ret_given |= TAKES_HITS;
+			break;
+		case FROM_CALL:
+			r = set_number(&cli->first_call, "--from-call", optarg, 1, INT32_MAX);
+			*ret_given |= TAKES_FROM_CALL;
+			break;
+		case CALLS:
+			r = set_number(&cli->calls, "--calls", optarg, 1, INT32_MAX);
+			*ret_given |= TAKES_CALLS;
+			break;
+		case PORT:
+			cli->port = true;
+			*ret_given |= TAKES_PORT;
+			break;
 		case JSON:
 			cli->json = true;
 			break;
@@ -457,7 +527,7 @@ static int check_given(const struct verb *verb, const struct cli *cli, unsigned 
 		complain("%s needs the name of a driver", verb->name);
 		return print_usage(verb);
 	}
-	if (verb->takes & TAKES_IMAGE & ~given) {
+	if (verb->takes & NEEDS_IMAGE && !(given & TAKES_IMAGE)) {
 		complain("%s needs --image", verb->name);
 		return print_usage(verb);
 	}
