@@ -10,10 +10,6 @@
 
 #define LOOK_MS 20 /* between looks whether a fault was met */
 
-/* Where a call at an address returns to: behind two to seven bytes. */
-#define CALL_LEAST 2
-#define CALL_MORE  5
-
 static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int signo)
@@ -79,17 +75,22 @@ static int add_site(struct applying *a, const struct replug_injection *fault, si
 	return 0;
 }
 
+/* All calls that the function makes. */
 static int add_call(struct applying *a, const struct replug_injection *fault, size_t index)
 {
 	struct recov_inject_call *call = &a->calls[a->n_calls];
-	uint64_t base;
+	uint64_t base, start, end;
 	int r;
 
 	r = inject_base(a->driver, fault->section, &base);
 	if (r)
 		return r;
-	call->caller = base + fault->offset + CALL_LEAST;
-	call->size = CALL_MORE;
+	start = base + fault->offset - fault->function_offset;
+	r = inject_function_end(a->driver, start, &end);
+	if (r)
+		return r;
+	call->caller = start + 1;
+	call->size = end - call->caller;
 	call->result = fault->result;
 	call->first = a->cli->first_call ? (uint32_t)a->cli->first_call : 1;
 	call->count = (uint32_t)a->cli->calls;
@@ -168,20 +169,36 @@ static int mend(const struct applying *a, size_t n)
 	return r;
 }
 
-/* What the kernel does not look after: faults of devices that are there, or would be in a swap. */
-static int check_devices(const struct applying *a)
+static int check_swap(const struct applying *a)
 {
-	_cleanup_(inject_record_freep) struct inject_record *before = NULL;
 	struct recov_info info;
 
-	if (inject_record_load(a->driver, &before) == 0)
-		for (size_t i = 0; i < before->n_devices; i++)
-			if (inject_device_is_broken(a->driver, &before->devices[i]))
-				return inject_explain(a->driver, EEXIST);
 	if (shadow_info(a->fd, &info) == 0 && info.swap_state != RECOV_SWAP_NONE &&
 	    strcmp(info.driver, a->driver) == 0)
 		return inject_explain(a->driver, EBUSY);
 	return 0;
+}
+
+/* A plan that was applied before has to be over, all of it; then it is forgotten. */
+static int make_room(const struct applying *a)
+{
+	_cleanup_(inject_record_freep) struct inject_record *before = NULL;
+	_cleanup_free_ struct recov_inject_hit *hits = NULL;
+	struct recov_injected injected;
+	int r;
+
+	r = inject_ask(a->fd, a->driver, &injected, &hits);
+	if (r > 0)
+		return r;
+	if (!r && (injected.state == RECOV_INJECT_PLANTED || injected.state == RECOV_INJECT_ENDING))
+		return inject_explain(a->driver, EEXIST);
+	if (inject_record_load(a->driver, &before) == 0)
+		for (size_t i = 0; i < before->n_devices; i++)
+			if (inject_device_is_broken(a->driver, &before->devices[i]))
+				return inject_explain(a->driver, EEXIST);
+	r = r ? 0 : inject_take_out(a->fd, a->driver, &injected);
+	inject_record_remove(a->driver);
+	return r > 0 ? r : 0;
 }
 
 static int apply(struct applying *a)
@@ -282,13 +299,15 @@ int verb_inject_apply(const struct cli *cli)
 	a.driver = a.record->plan->driver;
 	r = inject_open(&a.fd);
 	if (!r)
+		r = check_swap(&a);
+	if (!r)
 		r = inject_build_id(a.fd, a.driver, build_id);
 	if (r)
 		return r;
 	r = replug_injection_plan_check(a.record->plan, a.driver, build_id, &err);
 	if (r)
 		return inject_fail(&err, r);
-	r = check_devices(&a);
+	r = make_room(&a);
 	if (!r)
 		r = prepare(&a);
 	if (!r) {

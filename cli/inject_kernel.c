@@ -82,6 +82,25 @@ int inject_base(const char *driver, const char *section, uint64_t *ret_address)
 	return 0;
 }
 
+int inject_function_end(const char *driver, uint64_t start, uint64_t *ret_end)
+{
+	_cleanup_fclose_ FILE *file = fopen("/proc/kallsyms", "re");
+	uint64_t address, end = UINT64_MAX;
+	char line[512], module[64];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%" SCNx64 " %*c %*s [%63[^]]]", &address, module) == 2 &&
+		    strcmp(module, driver) == 0 && address > start && address < end)
+			end = address;
+	}
+	if (end == UINT64_MAX) {
+		complain("this kernel does not tell where the functions of %s are", driver);
+		return EXIT_UNSUPPORTED;
+	}
+	*ret_end = end;
+	return 0;
+}
+
 int inject_build_id(int fd, const char *driver, char ret_hex[2 * REPLUG_BUILD_ID_MAX + 1])
 {
 	uint8_t note[NOTE_HEAD + REPLUG_BUILD_ID_MAX + 1], turn = 0;

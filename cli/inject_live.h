@@ -20,6 +20,8 @@ int inject_explain(const char *driver, int error);
 void inject_spell(const char *operand, char name[RECOV_NAME_LEN]);
 /* Where a section of the loaded driver is. */
 int inject_base(const char *driver, const char *section, uint64_t *ret_address);
+/* Where the driver's next function begins. */
+int inject_function_end(const char *driver, uint64_t start, uint64_t *ret_end);
 /* Of the image that was built, also where an armed one is loaded. */
 int inject_build_id(int fd, const char *driver, char ret_hex[2 * REPLUG_BUILD_ID_MAX + 1]);
 int inject_read_text(int fd, const char *driver, uint64_t address, void *bytes, size_t size);
