@@ -457,8 +457,10 @@ static int text_verb(const struct recov_inject_text *arg)
 	if (IS_ERR(module))
 		return PTR_ERR(module);
 	tap_module_text(module, &text, &size);
-	if (arg->address < text || arg->address - text > size ||
-	    arg->size > size - (arg->address - text))
+	if (arg->pad)
+		err = -EINVAL;
+	else if (arg->address < text || arg->address - text > size ||
+		 arg->size > size - (arg->address - text))
 		err = -ERANGE;
 	else if (copy_to_user(u64_to_user_ptr(arg->bytes), (void *)arg->address, arg->size))
 		err = -EFAULT;
