@@ -6,7 +6,17 @@
 #include "inject_live.h"
 #include "output.h"
 
-static const char *state_name(const struct recov_injected *injected)
+static bool is_broken(const char *driver, const struct inject_record *record)
+{
+	for (size_t i = 0; record && i < record->n_devices; i++) {
+		if (inject_device_is_broken(driver, &record->devices[i]))
+			return true;
+	}
+	return false;
+}
+
+static const char *state_name(const char *driver, const struct inject_record *record,
+			      const struct recov_injected *injected)
 {
 	static const char *const names[] = {
 		[RECOV_INJECT_PLANTED] = "planted",
@@ -17,7 +27,7 @@ static const char *state_name(const struct recov_injected *injected)
 
 	/* Faults of devices alone are no matter of the kernel's. */
 	if (!injected)
-		return "planted";
+		return is_broken(driver, record) ? "planted" : "gone";
 	return injected->state < ARRAY_SIZE(names) && names[injected->state]
 		       ? names[injected->state]
 		       : "unknown";
@@ -111,7 +121,7 @@ json_t *inject_report(const char *driver, const struct inject_record *record,
 		      const struct recov_injected *injected, const struct recov_inject_hit *hits)
 {
 	json_t *report = json_pack("{s:s, s:s, s:s}", "schema", "recov.injection/1", "driver",
-				   driver, "state", state_name(injected));
+				   driver, "state", state_name(driver, record, injected));
 	json_int_t activated = 0;
 
 	if (injected) {

@@ -21,6 +21,22 @@ static int mend(const char *driver, const struct inject_record *record)
 	return r;
 }
 
+/* What the kernel tells of, if anything, must be what the record tells of; and without that it has to
+ * be of devices. */
+static void load_record(const char *driver, const struct recov_injected *injected,
+			struct inject_record **ret_record)
+{
+	struct inject_record *record;
+
+	if (inject_record_load(driver, &record) < 0)
+		return;
+	if (injected ? record->n_order == injected->n_sites + injected->n_calls
+		     : record->n_devices != 0)
+		*ret_record = record;
+	else
+		inject_record_free(record);
+}
+
 /* All of it, kernel and devices. */
 static int undo(const struct cli *cli, int fd, const char *driver)
 {
@@ -31,19 +47,21 @@ static int undo(const struct cli *cli, int fd, const char *driver)
 	bool planted;
 	int r;
 
-	(void)inject_record_load(driver, &record);
 	r = inject_ask(fd, driver, &injected, &hits);
 	planted = r == 0;
 	if (planted)
 		r = inject_take_out(fd, driver, &injected);
 	if (r > 0)
 		return r;
+	load_record(driver, planted ? &injected : NULL, &record);
 	if (!planted && !record)
 		return nothing_in(driver);
 	r = record ? mend(driver, record) : 0;
 	if (r)
 		return r;
 	inject_record_remove(driver);
+	if (!planted)
+		injected.planted_ns = record->began_ns;
 	if (injected.state != RECOV_INJECT_GONE)
 		injected.state = RECOV_INJECT_UNDONE;
 	report = inject_report(driver, record, &injected, hits);
@@ -78,15 +96,12 @@ static int tell(const struct cli *cli, int fd, const char *driver)
 	json_auto_t *report = NULL;
 	int r;
 
-	(void)inject_record_load(driver, &record);
 	r = inject_ask(fd, driver, &injected, &hits);
-	if (r > 0 || (r && !record))
+	if (r > 0)
 		return r;
-	/* What the kernel has must be what the record tells of. */
-	if (record && hits && record->n_order != injected.n_sites + injected.n_calls) {
-		inject_record_free(record);
-		record = NULL;
-	}
+	load_record(driver, hits ? &injected : NULL, &record);
+	if (r && !record)
+		return r;
 	report = inject_report(driver, record, hits ? &injected : NULL, hits);
 	inject_say_report(cli, report);
 	return 0;
