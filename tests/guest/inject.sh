@@ -78,6 +78,7 @@ check "the shadow can be unloaded" rmmod recov_shadow
 check "which undoes them" rings_are_back
 check "to the last byte" covered_text load.json
 check "a watcher is killed" cover_and_kill
+check "the peer answers" answers "$PEER_V4"
 check "and leaves breakpoints" reported '.state == "planted" and .sites > 15000 and .activated > 0'
 check "with them, too, the shadow can be unloaded" rmmod recov_shadow
 check "which takes them out" covered_text load.json
