@@ -137,7 +137,7 @@ __noinline int count_entry(struct entering *entering)
 	return 0;
 }
 
-__noinline int entry_end(int slot, u32 kind, s64 result)
+__noinline u64 entry_end(int slot, u32 kind, s64 result)
 {
 	struct recov_running_key key = {.kind = kind};
 	struct recov_running *found, run;
@@ -156,7 +156,7 @@ __noinline int entry_end(int slot, u32 kind, s64 result)
 		return 0;
 	entry_count(run.slot, kind, run.function, ns, result);
 	entry_tell(&run, kind, ns, result);
-	return 0;
+	return run.since_ns;
 }
 
 __noinline int request_ask(struct request *request)
@@ -185,6 +185,7 @@ __noinline int request_ask(struct request *request)
 	size = request->size;
 	ask->request.size = size;
 	ask->request.pid = id >> 32;
+	ask->request.asked_ns = request->asked_ns ? request->asked_ns : bpf_ktime_get_ns();
 	bpf_get_current_comm(ask->request.comm, sizeof(ask->request.comm));
 	label_of_device(ask->request.device, request->device);
 	if (size > RECOV_REQUEST_DATA)
@@ -229,6 +230,7 @@ __noinline int request_done(u32 kind, s64 result)
 	before = bpf_map_lookup_elem(&requests, &ask->key);
 	if (before && result < 0 && before->result >= 0) {
 		before->repeat++;
+		before->asked_ns = ask->request.asked_ns;
 	} else {
 		ask->request.seq = __sync_fetch_and_add(&state.sequence, 1) + 1;
 		ask->request.time_ns = bpf_ktime_get_ns();

@@ -36,8 +36,8 @@ static __always_inline void entry_begin(int slot, u32 kind, u64 function, struct
 		enter(&entering);
 }
 
-/* slot: the entry's if it was not known at its begin. */
-int entry_end(int slot, u32 kind, s64 result);
+/* slot: the entry's if it was not known at its begin. When that was; 0: not known. */
+u64 entry_end(int slot, u32 kind, s64 result);
 
 /* An entry without a time. */
 int count_entry(struct entering *entering);
@@ -49,7 +49,8 @@ struct request {
 	s64 result;
 	const void *data;
 	u32 size;
-	u32 user; /* data is in user memory */
+	u32 user;     /* data is in user memory */
+	u64 asked_ns; /* 0: now */
 	struct device *device;
 };
 

@@ -25,10 +25,11 @@ static __always_inline void net_end(u32 kind, struct net_device *dev, u64 what, 
 				    const void *data, u32 size)
 {
 	int slot = slot_of_netdev(dev);
+	u64 asked_ns;
 
 	if (slot < 0)
 		return;
-	entry_end(slot, kind, result);
+	asked_ns = entry_end(slot, kind, result);
 	request_log(&(struct request){.slot = slot,
 				      .kind = kind,
 				      .object = (u64)dev,
@@ -36,6 +37,7 @@ static __always_inline void net_end(u32 kind, struct net_device *dev, u64 what, 
 				      .result = result,
 				      .data = data,
 				      .size = size,
+				      .asked_ns = asked_ns,
 				      .device = parent_of_netdev(dev)});
 }
 
@@ -394,9 +396,9 @@ struct message {
 	u16 reserved;
 };
 
-/* A message as it came: sent again it sets the same. `what` is its command, above all ioctls'. */
-SEC("fexit/genl_rcv_msg")
-int BPF_PROG(on_genl, struct sk_buff *skb, const char *nlh, void *extack, int ret)
+/* A message as it comes: sent again it sets the same. `what` is its command, above all ioctls'. */
+SEC("fentry/genl_rcv_msg")
+int BPF_PROG(on_genl, struct sk_buff *skb, const char *nlh)
 {
 	const struct genl_family *family = (const void *)&ethtool_genl_family;
 	struct wanted wanted = {};
@@ -412,14 +414,21 @@ int BPF_PROG(on_genl, struct sk_buff *skb, const char *nlh, void *extack, int re
 	read_header(nlh, &wanted);
 	dev = find_netdev(&wanted);
 	if (dev)
-		request_log(&(struct request){.slot = slot_of_netdev(dev),
+		request_ask(&(struct request){.slot = slot_of_netdev(dev),
 					      .kind = RECOV_ENTRY_NET_ETHTOOL,
 					      .object = (u64)dev,
 					      .what = 1UL << 63 | message.command,
-					      .result = ret,
 					      .data = nlh,
 					      .size = message.len,
 					      .device = parent_of_netdev(dev)});
+	return 0;
+}
+
+SEC("fexit/genl_rcv_msg")
+int BPF_PROG(on_genl_done, struct sk_buff *skb, const char *nlh, void *extack, int ret)
+{
+	if (state.span.end)
+		request_done(RECOV_ENTRY_NET_ETHTOOL, ret);
 	return 0;
 }
 

@@ -285,6 +285,7 @@ struct recov_request {
 	__u8 data[RECOV_REQUEST_DATA];
 	__u32 has_more; /* OPEN: the file was asked for something else as well */
 	__u32 reserved;
+	__u64 asked_ns; /* when it was asked last, though that may have failed */
 };
 
 /* Where the fields of sound structures are, in bytes: programs are told when they are loaded, since
@@ -346,7 +347,7 @@ _Static_assert(sizeof(struct recov_entry) == 160, "recov_entry");
 _Static_assert(sizeof(struct recov_running) == 72, "recov_running");
 _Static_assert(sizeof(struct recov_irq) == 56, "recov_irq");
 _Static_assert(sizeof(struct recov_stay) == 56 + RECOV_COMM_LEN, "recov_stay");
-_Static_assert(sizeof(struct recov_request) == 696, "recov_request");
+_Static_assert(sizeof(struct recov_request) == 704, "recov_request");
 _Static_assert(sizeof(struct recov_record) == 288, "recov_record");
 
 #endif /* RECOV_OBSERVE_H */

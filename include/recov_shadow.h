@@ -38,7 +38,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RECOV_SHADOW_ABI  1
+#define RECOV_SHADOW_ABI  2
 #define RECOV_SHADOW_PATH "/dev/recov_shadow"
 
 #define RECOV_NAME_LEN	      64  /* module, bus, device and object names */
@@ -86,6 +86,36 @@ enum recov_mark {
 	RECOV_MARKS = 12
 };
 
+/* What REPLAY puts back one by one, of those that the driver is asked for: a bit each in masks of
+ * settings, 1u << RECOV_SETTING_*. */
+#define RECOV_SETTINGS(X)                                                                          \
+	X(FEATURES, "features")                                                                    \
+	X(MAC, "mac")                                                                              \
+	X(MTU, "mtu")                                                                              \
+	X(MSGLEVEL, "msglevel")                                                                    \
+	X(PRIVATE_FLAGS, "private-flags")                                                          \
+	X(CHANNELS, "channels")                                                                    \
+	X(RINGS, "rings")                                                                          \
+	X(WOL, "wake-on-lan")                                                                      \
+	X(LINK, "link-settings")                                                                   \
+	X(PAUSE, "pause")                                                                          \
+	X(FEC, "fec")                                                                              \
+	X(TUNABLES, "tunables")                                                                    \
+	X(VLANS, "vlans")                                                                          \
+	X(RX_MODE, "rx-mode")                                                                      \
+	X(COALESCE, "coalesce")                                                                    \
+	X(RSS, "rss")                                                                              \
+	X(FLOW_HASH, "flow-hash")                                                                  \
+	X(EEE, "eee")
+
+enum recov_setting {
+	RECOV_SETTING_NONE,
+#define X(name, text) RECOV_SETTING_##name,
+	RECOV_SETTINGS(X)
+#undef X
+	RECOV_SETTING_COUNT
+};
+
 /* INFO: the module and the machine's swap. Works in any session. */
 struct recov_info {
 	__u32 abi;		/* RECOV_SHADOW_ABI */
@@ -124,6 +154,8 @@ struct recov_device {
 	__u32 need;	   /* bytes the driver last asked for; 0: not known */
 	__s32 error;	   /* first error of a verb on this device; 0: none */
 	__u32 queues;	   /* bits 31..16 tx, 15..0 rx, allocated */
+	__u32 left_out;	   /* settings that were not put back on purpose */
+	__u32 pad;
 	__u64 mark_ns[RECOV_MARKS];
 	char class_name[16]; /* "net" */
 	char bus[RECOV_NAME_LEN];
@@ -144,7 +176,9 @@ struct recov_symbol {
 	__u32 flags;
 };
 
-/* ARM: begin the swap. EBUSY: another swap is under way, or a hooked kernel function is taken
+/* ARM: begin the swap. Of one device settings may be left out when it is replayed. Of any device of a
+ * driver that had failed before, REPLAY leaves out, the next time in this swap, the one that the
+ * driver fails in once more. EBUSY: another swap is under way, or a hooked kernel function is taken
  * (livepatch). EOPNOTSUPP: a device can't be carried over; MATCH tells which and why.
  * ENODEV: the driver has no device of a known class. */
 struct recov_arm {
@@ -152,7 +186,8 @@ struct recov_arm {
 	__u32 deadline_ms; /* 1..RECOV_DEADLINE_MAX_MS, from now */
 	__u32 drain_ms;	   /* 0..RECOV_DRAIN_MAX_MS: how long HOLD waits for work in flight */
 	__u32 flags;	   /* 0 */
-	__u32 pad;
+	__u32 leave_out;   /* settings */
+	char device[RECOV_NAME_LEN]; /* whose, by the name of the parent; empty: leave_out is 0 */
 };
 
 /* What made a call into an armed driver end early. */
@@ -194,12 +229,12 @@ struct recov_fault {
 	__u32 trap;			      /* number of the exception */
 	__u32 flags;
 	__u32 cpu;
-	__u32 pid; /* thread id in the init pid namespace */
-	__u32 pad;
+	__u32 pid;     /* thread id in the init pid namespace */
+	__u32 setting; /* enum recov_setting: which REPLAY was putting back in that call, if any */
 	char comm[16];
 	char driver[RECOV_NAME_LEN];
-	char site[RECOV_KSYM_LEN];  /* ip as "function+0x1c/0x40 [module]" */
-	char entry[RECOV_KSYM_LEN]; /* tap, likewise */
+	char site[RECOV_KSYM_LEN];    /* ip as "function+0x1c/0x40 [module]" */
+	char entry[RECOV_KSYM_LEN];   /* tap, likewise */
 };
 
 /* ARMED: what the shadow knows of an armed driver. in: driver, flags. ENOENT: it is not loaded, or not
@@ -383,7 +418,7 @@ struct recov_inject_text {
 _Static_assert(sizeof(struct recov_info) == 32 + RECOV_NAME_LEN, "recov_info");
 _Static_assert(sizeof(struct recov_match) == 8 + RECOV_NAME_LEN, "recov_match");
 _Static_assert(sizeof(struct recov_device) ==
-		       48 + 8 * RECOV_MARKS + 16 + 3 * RECOV_NAME_LEN + RECOV_REASON_LEN,
+		       56 + 8 * RECOV_MARKS + 16 + 3 * RECOV_NAME_LEN + RECOV_REASON_LEN,
 	       "recov_device");
 _Static_assert(sizeof(struct recov_symbol) == 8 + RECOV_KSYM_LEN + RECOV_NAME_LEN, "recov_symbol");
 _Static_assert(sizeof(struct recov_fault) == 8 * (6 + RECOV_FAULT_STACK_DEPTH) + 24 + 16 +
@@ -399,7 +434,7 @@ _Static_assert(sizeof(struct recov_injected) == 48 + RECOV_NAME_LEN, "recov_inje
 _Static_assert(sizeof(struct recov_inject_hit) == 24, "recov_inject_hit");
 _Static_assert(sizeof(struct recov_inject_hits) == 16 + RECOV_NAME_LEN, "recov_inject_hits");
 _Static_assert(sizeof(struct recov_inject_text) == 24 + RECOV_NAME_LEN, "recov_inject_text");
-_Static_assert(sizeof(struct recov_arm) == 16 + RECOV_NAME_LEN, "recov_arm");
+_Static_assert(sizeof(struct recov_arm) == 16 + 2 * RECOV_NAME_LEN, "recov_arm");
 #endif
 
 #endif /* RECOV_SHADOW_H */

@@ -377,6 +377,7 @@ int attempt_start(struct manager *manager, const struct attempt_request *request
 		.deadline_ms = manager->config->deadline_ms,
 		.link_ms = manager->config->link_ms,
 	};
+	const struct suspect *leave_out = request->leave_out;
 	unsigned limit_ms = PLAN_LIMIT_MS;
 	struct attempt *attempt;
 	int r;
@@ -387,6 +388,10 @@ int attempt_start(struct manager *manager, const struct attempt_request *request
 		return -EBUSY;
 	if (strlen(request->driver) >= sizeof(attempt->driver))
 		return -EINVAL;
+	if (leave_out && leave_out->setting) {
+		job.leave_out = 1U << leave_out->setting;
+		job.leave_out_of = leave_out->device;
+	}
 
 	attempt = calloc(1, sizeof(*attempt));
 	if (!attempt)

@@ -5,6 +5,7 @@
 
 #include "job.h"
 #include "manager.h"
+#include "suspect.h"
 
 #define PLANS_MAX 4
 
@@ -16,8 +17,9 @@ struct attempt_request {
 	const char *parameters; /* as in struct job */
 	bool without_devices;
 	uint32_t drain_ms;
-	bool undo;		   /* JOB_FINISH */
-	bool untrusted;		   /* JOB_SWAP: the driver is not called any more */
+	bool undo;			 /* JOB_FINISH */
+	bool untrusted;			 /* JOB_SWAP: the driver is not called any more */
+	const struct suspect *leave_out; /* JOB_SWAP: NULL: everything is put back */
 	const char *cause;	   /* "request", "interrupted" or a policy's trigger; not copied */
 	struct varlink_call *call; /* to be answered; NULL: nobody asked */
 };

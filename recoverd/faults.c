@@ -62,7 +62,8 @@ static bool has_failed(int fd, const char *driver)
 }
 
 /* Brings what is known of a driver up to that. In the middle of a swap it may be either way. */
-static void look_at(struct faults *faults, int fd, const char *name, const char *report)
+static void look_at(struct faults *faults, int fd, const char *name, uint64_t ns,
+		    const char *report)
 {
 	struct driver *driver;
 
@@ -70,7 +71,7 @@ static void look_at(struct faults *faults, int fd, const char *name, const char 
 	    driver->state != DRIVER_LIVE)
 		return;
 	if (driver_feed(driver, DRIVER_FAULTS) >= 0)
-		recovery_fault(faults->manager->recovery, driver->name, report);
+		recovery_fault(faults->manager->recovery, driver->name, ns, report);
 }
 
 static void on_fault(struct faults *faults, int fd, struct recov_fault *fault)
@@ -93,7 +94,7 @@ static void on_fault(struct faults *faults, int fd, struct recov_fault *fault)
 	if (driver_set_get(&manager->drivers, fault->driver, &driver) >= 0)
 		driver_note_fault(driver, fields, report);
 	report_fault_caught(manager->events, fields, report);
-	look_at(faults, fd, fault->driver, report);
+	look_at(faults, fd, fault->driver, fault->time_ns, report);
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *ctx)
@@ -131,7 +132,7 @@ static bool look_at_armed(struct faults *faults, int fd)
 			continue;
 		any = true;
 		if (fd >= 0)
-			look_at(faults, fd, entry->d_name, NULL);
+			look_at(faults, fd, entry->d_name, faults->last_ns, NULL);
 	}
 	return any;
 }

@@ -85,6 +85,8 @@ static struct replug_options job_options(const struct job *job, int *fd)
 		.deadline_ms = job->deadline_ms,
 		.link_ms = job->link_ms,
 		.untrusted = job->untrusted,
+		.leave_out = job->leave_out,
+		.leave_out_of = job->leave_out_of,
 		.progress = on_progress,
 		.ctx = fd,
 	};

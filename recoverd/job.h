@@ -34,10 +34,12 @@ struct job {
 	enum job_kind kind;
 	const char *driver;
 	enum job_target target;
-	const char *image;	/* NULL: as the target says */
-	const char *kept_dir;	/* of images that are loaded but not installed */
-	const char *parameters; /* of the driver, besides modprobe's; NULL: none */
-	bool without_devices;	/* swap it even if no device is bound to it */
+	const char *image;	  /* NULL: as the target says */
+	const char *kept_dir;	  /* of images that are loaded but not installed */
+	const char *parameters;	  /* of the driver, besides modprobe's; NULL: none */
+	bool without_devices;	  /* swap it even if no device is bound to it */
+	uint32_t leave_out;	  /* JOB_SWAP: as in struct replug_options */
+	const char *leave_out_of; /* likewise */
 	uint32_t drain_ms, deadline_ms, link_ms;
 	const char *const *drivers;  /* JOB_MATCH; ends with NULL */
 	const struct intent *intent; /* JOB_FINISH */

@@ -47,6 +47,46 @@ static void begin_grace(struct patient *patient, const struct policy *policy)
 	patient->grace_end_ns = now_ns() + policy->grace_ms * UINT64_C(1000000);
 }
 
+bool ladder_is_swap(const struct policy_step *step)
+{
+	switch (step->action) {
+	case POLICY_RESTART:
+	case POLICY_UNTRUSTED:
+	case POLICY_INSTALLED:
+	case POLICY_REPLUG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* It has failed once more after it was given back what it had been asked: of that the suspect is left
+ * out now, once. */
+static void blame(struct patient *patient)
+{
+	patient->leave_out = patient->suspect;
+	patient->suspect = (struct suspect){};
+}
+
+/* Not before now: what was under way as it failed had to come to its end. */
+static void find_suspect(struct patient *patient, const struct policy *policy)
+{
+	if (patient->fault_ns)
+		patient->suspect = suspect_find(patient->manager, patient->driver,
+						patient->fault_ns, policy->grace_ms);
+	patient->fault_ns = 0;
+}
+
+static void report_step(const struct patient *patient, const struct policy *policy,
+			uint32_t delay_ms)
+{
+	char text[POLICY_STEP_TEXT_MAX];
+
+	report_recovering(events_of(patient), patient->driver, policy->name,
+			  policy_step_text(&patient->step, text), patient->count, delay_ms,
+			  ladder_is_swap(&patient->step) ? &patient->leave_out : NULL);
+}
+
 static void take_step(struct patient *patient, const struct policy *policy, size_t rung,
 		      uint32_t delay_ms);
 
@@ -157,8 +197,7 @@ static void on_script_done(void *ctx, const struct child_result *result)
 		give_up(patient, policy, "its script says so");
 	} else {
 		patient_set_step(patient, &step);
-		report_recovering(events_of(patient), patient->driver, policy->name, text,
-				  patient->count, 0);
+		report_step(patient, policy, 0);
 		schedule(patient, 0);
 	}
 }
@@ -195,10 +234,12 @@ static int start_swap(struct patient *patient, const struct policy *policy,
 		/* No device may be left of one that fails all calls. */
 		.without_devices = driver->state != DRIVER_LIVE && action != POLICY_UNTRUSTED,
 		.drain_ms = manager->config->drain_ms,
+		.leave_out = &patient->leave_out,
 		.cause = cause_of(patient),
 	};
 	int r;
 
+	find_suspect(patient, policy);
 	*ret_why = request.image ? trusted_check(request.image, false) : NULL;
 	if (*ret_why)
 		return -EPERM;
@@ -293,7 +334,6 @@ static void take_step(struct patient *patient, const struct policy *policy, size
 		      uint32_t delay_ms)
 {
 	struct policy_step step = policy->steps[rung];
-	char text[POLICY_STEP_TEXT_MAX];
 
 	patient->rung = rung;
 	if (step.action == POLICY_NONE) {
@@ -312,8 +352,7 @@ static void take_step(struct patient *patient, const struct policy *policy, size
 		}
 	}
 	patient_set_step(patient, &step);
-	report_recovering(events_of(patient), patient->driver, policy->name,
-			  policy_step_text(&patient->step, text), patient->count, delay_ms);
+	report_step(patient, policy, delay_ms);
 	schedule(patient, delay_ms);
 }
 
@@ -339,13 +378,19 @@ static void treat(struct patient *patient)
 		take_step(patient, policy, rung, policy_backoff_ms(policy, patient->count));
 }
 
-void ladder_begin(struct patient *patient, enum policy_trigger trigger)
+void ladder_begin(struct patient *patient, enum policy_trigger trigger, uint64_t ns)
 {
 	const struct driver *driver = driver_set_find(&patient->manager->drivers, patient->driver);
 
 	patient->trigger = trigger;
 	patient->since_ns = now_ns();
 	patient->swaps = driver ? driver->swaps : 0;
+	if (trigger == POLICY_ON_FAULT && patient->since_ns < patient->grace_end_ns) {
+		blame(patient);
+	} else {
+		patient->fault_ns = trigger == POLICY_ON_FAULT ? ns : 0;
+		patient->suspect = (struct suspect){};
+	}
 	treat(patient);
 }
 
@@ -367,5 +412,6 @@ void ladder_swapped(struct patient *patient, bool serves, const struct replug_er
 	if (policy)
 		report_step_failed(events_of(patient), patient->driver, policy->name,
 				   policy_step_text(&patient->step, text), error->text);
+	blame(patient);
 	treat(patient);
 }

@@ -144,14 +144,15 @@ static void list_request(void *ctx, const struct recov_request_key *key,
 	memcpy(comm, request->comm, RECOV_COMM_LEN);
 	json_array_append_new(
 		listing->list,
-		json_pack("{s:I, s:i, s:s, s:o, s:o, s:o, s:I, s:o, s:i, s:i, s:i, s:o, s:I}",
+		json_pack("{s:I, s:i, s:s, s:o, s:o, s:o, s:I, s:o, s:i, s:i, s:i, s:o, s:I, s:I}",
 			  "order", (json_int_t)request->seq, "load", (int)request->generation,
 			  "kind", observer_kind_name(key->kind), "object",
 			  address_json(key->object), "what", address_json(key->what), "device",
 			  label_json(request->device), "result", (json_int_t)request->result,
 			  "data", data_json(request), "size", (int)request->size, "times",
 			  (int)request->repeat, "pid", (int)request->pid, "comm", text_json(comm),
-			  "mono_ns", (json_int_t)request->time_ns));
+			  "mono_ns", (json_int_t)request->time_ns, "asked_ns",
+			  (json_int_t)request->asked_ns));
 }
 
 static int compare_order(const void *a, const void *b)

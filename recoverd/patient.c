@@ -64,4 +64,5 @@ void patient_rest(struct patient *patient)
 	free(patient->report);
 	patient->report = NULL;
 	patient->device[0] = '\0';
+	patient->leave_out = (struct suspect){};
 }

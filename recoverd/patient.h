@@ -9,6 +9,7 @@
 #include "child.h"
 #include "observation.h"
 #include "policy.h"
+#include "suspect.h"
 
 #define PATIENT_FAULTS_MAX 64 /* that are remembered of one driver */
 
@@ -31,13 +32,16 @@ struct patient {
 	size_t rung;		      /* the number of the step in the policy */
 	struct policy_step step;      /* its own: policies come and go */
 	char *report;		      /* a file, or NULL */
+	struct suspect leave_out;     /* in its next swap */
 	char device[REPLUG_NAME_MAX]; /* "" or what the trigger was about */
 	sd_event_source *timer;	      /* until the step */
 	struct child *child;	      /* that carries it out */
 
-	uint64_t grace_end_ns; /* only faults count until then */
-	unsigned noticed;      /* triggers that were not looked at yet, a bit each */
-	json_t *evidence;      /* the event of one of them, or NULL */
+	uint64_t grace_end_ns; /* only faults count until then, and as the same one once more */
+	uint64_t fault_ns; /* the last one that was none of these; 0: who did it was looked for */
+	struct suspect suspect;
+	unsigned noticed; /* triggers that were not looked at yet, a bit each */
+	json_t *evidence; /* the event of one of them, or NULL */
 
 	struct watch *watch;	     /* for its policy's triggers, or NULL */
 	struct heartbeat *heartbeat; /* likewise */

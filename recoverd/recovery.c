@@ -68,22 +68,27 @@ json_t *recovery_outlook(struct recovery *recovery, const char *driver)
 {
 	const struct policy *policy = policies_find(recovery->policies, driver);
 	const struct patient *patient = patient_find(recovery, driver);
+	const struct suspect *leave_out = NULL;
 	char text[POLICY_STEP_TEXT_MAX] = "give-up";
 	unsigned n = 1;
 	size_t rung;
 
 	if (!policy)
-		return json_pack("{s:n, s:n}", "policy", "step");
+		return json_pack("{s:n, s:n, s:n}", "policy", "step", "leave_out");
 	if (patient)
 		n += patient_faults(patient, now_ns(), policy->interval_ms);
 	rung = policy_rung(policy, n);
-	if (rung < policy->n_steps)
+	if (rung < policy->n_steps) {
 		policy_step_text(&policy->steps[rung], text);
-	return json_pack("{s:o, s:o, s:i}", "policy", text_json(policy->name), "step",
-			 text_json(text), "faults", (int)n);
+		if (patient && now_ns() < patient->grace_end_ns &&
+		    ladder_is_swap(&policy->steps[rung]))
+			leave_out = &patient->suspect;
+	}
+	return json_pack("{s:o, s:o, s:i, s:o}", "policy", text_json(policy->name), "step",
+			 text_json(text), "faults", (int)n, "leave_out", suspect_json(leave_out));
 }
 
-void recovery_fault(struct recovery *recovery, const char *driver, const char *report)
+void recovery_fault(struct recovery *recovery, const char *driver, uint64_t ns, const char *report)
 {
 	struct patient *patient = patient_of(recovery, driver);
 
@@ -95,7 +100,7 @@ void recovery_fault(struct recovery *recovery, const char *driver, const char *r
 		return;
 	}
 	patient->report = report ? strdup(report) : NULL;
-	ladder_begin(patient, POLICY_ON_FAULT);
+	ladder_begin(patient, POLICY_ON_FAULT, ns);
 }
 
 void recovery_swapped(struct recovery *recovery, const char *driver, bool serves,
@@ -178,7 +183,7 @@ static void look_at_noticed(struct patient *patient)
 	outlook = recovery_outlook(patient->recovery, patient->driver);
 	patient->report = report_file_write(manager, patient->driver, event, outlook);
 	snprintf(patient->device, sizeof(patient->device), "%s", device ? device : "");
-	ladder_begin(patient, (enum policy_trigger)trigger);
+	ladder_begin(patient, (enum policy_trigger)trigger, now_ns());
 }
 
 static int on_noticed(sd_event_source *source, void *ctx)

@@ -26,11 +26,11 @@ void recovery_check(struct recovery *recovery);
 
 /* The policy that counts for a driver now, or NULL; good until policies are read again. */
 const struct policy *recovery_policy(const struct recovery *recovery, const char *driver);
-/* What would be done about a fault of the driver now: {policy, step, faults}, the first two null if
- * there is no policy. */
+/* What would be done about a fault of the driver now: {policy, step, faults, leave_out}, the first two
+ * null if there is no policy. */
 json_t *recovery_outlook(struct recovery *recovery, const char *driver);
-/* A driver has just begun to fail all calls. report: what was written of it, or NULL. */
-void recovery_fault(struct recovery *recovery, const char *driver, const char *report);
+/* A driver has begun to fail all calls, at that time. report: what was written of it, or NULL. */
+void recovery_fault(struct recovery *recovery, const char *driver, uint64_t ns, const char *report);
 /* A swap has ended, whoever began it; devices are those that it was about. */
 void recovery_swapped(struct recovery *recovery, const char *driver, bool serves,
 		      const struct replug_error *error, const json_t *devices);

@@ -85,6 +85,18 @@ static json_t *released_object(const struct replug_result *result)
 	return released;
 }
 
+static json_t *left_out_list(const struct replug_result *result)
+{
+	json_t *list = json_array();
+	const char *name;
+
+	for (unsigned i = 1; (name = replug_setting_name(i)); i++) {
+		if (result->left_out & 1U << i)
+			json_array_append_new(list, json_string(name));
+	}
+	return list;
+}
+
 void report_daemon_started(struct event_log *log, const char *version, pid_t pid)
 {
 	event_publish(log, "daemon.started", EVENT_INFO,
@@ -160,6 +172,7 @@ void report_swap_finished(struct event_log *log, const char *driver, const char 
 	set_number(fields, "pause_ns", result->pause_ns);
 	json_object_set_new(fields, "phases_ns", phases_object(result->phases_ns));
 	json_object_set_new(fields, "released", released_object(result));
+	json_object_set_new(fields, "left_out", left_out_list(result));
 	json_object_set_new(fields, "devices", devices_of_event(driver, devices));
 	event_publish(log, "swap.finished", severity, fields);
 }
@@ -240,6 +253,7 @@ json_t *report_swap_object(const char *driver, const json_t *devices,
 	json_object_set_new(object, "phases_ns", phases_object(result->phases_ns));
 	set_number(object, "pause_ns", result->pause_ns);
 	json_object_set_new(object, "released", released_object(result));
+	json_object_set_new(object, "left_out", left_out_list(result));
 	set_text(object, "fault", fault_name(result->error.fault));
 	return object;
 }

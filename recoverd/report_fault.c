@@ -37,6 +37,7 @@ static json_t *address(uint64_t value)
 json_t *report_fault_fields(const struct recov_fault *fault)
 {
 	json_t *fields = fields_of(fault->driver), *stack = json_array();
+	const char *setting = replug_setting_name(fault->setting);
 	const char *context = fault->flags & RECOV_FAULT_IN_HARDIRQ   ? "hardirq"
 			      : fault->flags & RECOV_FAULT_IN_SOFTIRQ ? "softirq"
 								      : "task";
@@ -52,6 +53,8 @@ json_t *report_fault_fields(const struct recov_fault *fault)
 	if (fault->cause == RECOV_FAULT_HANG)
 		json_object_set_new(fields, "duration_ns",
 				    json_integer((json_int_t)fault->error * 1000000));
+	if (setting)
+		json_object_set_new(fields, "setting", json_string(setting));
 	json_object_set_new(fields, "context", json_string(context));
 	json_object_set_new(fields, "first", json_boolean(fault->flags & RECOV_FAULT_FIRST));
 	json_object_set_new(fields, "cpu", json_integer(fault->cpu));
@@ -74,7 +77,8 @@ static json_t *policy_json(const char *policy)
 }
 
 void report_recovering(struct event_log *log, const char *driver, const char *policy,
-		       const char *step, unsigned n, unsigned delay_ms)
+		       const char *step, unsigned n, unsigned delay_ms,
+		       const struct suspect *leave_out)
 {
 	json_t *fields = fields_of(driver);
 
@@ -82,6 +86,7 @@ void report_recovering(struct event_log *log, const char *driver, const char *po
 	json_object_set_new(fields, "step", text_json(step));
 	json_object_set_new(fields, "faults", json_integer(n));
 	json_object_set_new(fields, "delay_ns", json_integer((json_int_t)delay_ms * 1000000));
+	json_object_set_new(fields, "leave_out", suspect_json(leave_out));
 	event_publish(log, "driver.recovering", EVENT_NOTICE, fields);
 }
 

@@ -7,6 +7,7 @@
 
 #include "../include/recov_shadow.h"
 #include "event.h"
+#include "suspect.h"
 
 /* What the event will tell of a fault. */
 json_t *report_fault_fields(const struct recov_fault *fault);
@@ -15,9 +16,10 @@ void report_fault_caught(struct event_log *log, json_t *fields, const char *repo
 /* A driver does not answer its probe. */
 void report_heartbeat(struct event_log *log, const char *driver, const char *reason);
 
-/* What is done about it: n faults were counted; policy NULL: there is none. */
+/* What is done about it: n faults were counted; leave_out: of what is put back, or NULL. */
 void report_recovering(struct event_log *log, const char *driver, const char *policy,
-		       const char *step, unsigned n, unsigned delay_ms);
+		       const char *step, unsigned n, unsigned delay_ms,
+		       const struct suspect *leave_out);
 void report_not_recovered(struct event_log *log, const char *driver, const char *policy,
 			  const char *reason);
 void report_given_up(struct event_log *log, const char *driver, const char *policy, unsigned n,

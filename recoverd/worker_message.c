@@ -129,14 +129,14 @@ static int parse_result(json_t *body, struct worker_message *message)
 	struct replug_result result = {};
 	const char *type, *outcome, *fault, *reason;
 	json_t *phases, *released, *number;
+	json_int_t pause_ns, left_out;
 	int found = 0, untrusted;
-	json_int_t pause_ns;
 	size_t i;
 
-	if (json_unpack_ex(body, NULL, JSON_STRICT, "{s:s, s:s, s:s, s:s, s:o, s:I, s:b, s:o}",
+	if (json_unpack_ex(body, NULL, JSON_STRICT, "{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:b, s:o}",
 			   "type", &type, "outcome", &outcome, "fault", &fault, "reason", &reason,
-			   "phases_ns", &phases, "pause_ns", &pause_ns, "untrusted", &untrusted,
-			   "released", &released) < 0)
+			   "phases_ns", &phases, "pause_ns", &pause_ns, "left_out", &left_out,
+			   "untrusted", &untrusted, "released", &released) < 0)
 		return -EBADMSG;
 	for (int o = REPLUG_SUCCESS; o <= REPLUG_FAILED; o++) {
 		if (strcmp(replug_outcome_name(o), outcome) == 0) {
@@ -150,8 +150,8 @@ static int parse_result(json_t *body, struct worker_message *message)
 			found++;
 		}
 	}
-	if (found != 2 || pause_ns < 0 || strlen(reason) >= TEXT_MAX ||
-	    json_array_size(phases) != REPLUG_PHASES)
+	if (found != 2 || pause_ns < 0 || left_out < 0 || left_out > UINT32_MAX ||
+	    strlen(reason) >= TEXT_MAX || json_array_size(phases) != REPLUG_PHASES)
 		return -EBADMSG;
 	json_array_foreach(phases, i, number) {
 		if (!json_is_integer(number) || json_integer_value(number) < 0)
@@ -168,6 +168,7 @@ static int parse_result(json_t *body, struct worker_message *message)
 	}
 	result.untrusted = untrusted;
 	result.pause_ns = (uint64_t)pause_ns;
+	result.left_out = (uint32_t)left_out;
 	snprintf(result.error.text, sizeof(result.error.text), "%s", reason);
 	message->result = result;
 	return 0;
@@ -356,11 +357,12 @@ json_t *worker_message_result(const struct replug_result *result)
 		json_array_append_new(phases, json_integer((json_int_t)result->phases_ns[i]));
 	for (int i = 0; i < REPLUG_RELEASED; i++)
 		json_array_append_new(released, json_integer((json_int_t)result->released[i]));
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:b, s:o}", "type", "result", "outcome",
-			 replug_outcome_name(result->outcome), "fault",
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:b, s:o}", "type", "result",
+			 "outcome", replug_outcome_name(result->outcome), "fault",
 			 fault_name(result->error.fault), "reason", text_json(result->error.text),
-			 "phases_ns", phases, "pause_ns", (json_int_t)result->pause_ns, "untrusted",
-			 result->untrusted, "released", released);
+			 "phases_ns", phases, "pause_ns", (json_int_t)result->pause_ns, "left_out",
+			 (json_int_t)result->left_out, "untrusted", result->untrusted, "released",
+			 released);
 }
 
 json_t *worker_message_match(const char *driver, const struct replug_error *error,

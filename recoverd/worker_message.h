@@ -6,8 +6,8 @@
  *	plan	{driver, modules: [{name, old_path, new_path, options, old_version, new_version}],
  *		 devices: [DEVICE]}
  *	phase	{phase, rollback, done, ns}
- *	result	{outcome, fault, reason, phases_ns: [9 numbers], pause_ns, untrusted,
- *		 released: [14 numbers]}
+ *	result	{outcome, fault, reason, phases_ns: [9 numbers], pause_ns, left_out,
+ *		 untrusted, released: [14 numbers]}
  *	look	{present, reason, abi, swaps, swap_state, owner_pid, deadline_left_ns, driver,
  *		 swap_devices: [{bus, name, object, class, state, error, reason}]}
  *	match	{driver, fault, reason, devices: [DEVICE]}

@@ -234,6 +234,9 @@ enum replug_outcome {
 
 const char *replug_outcome_name(enum replug_outcome outcome); /* "rolled-back", ... */
 
+/* What is put back of a device, by RECOV_SETTING_*; "features", ... NULL: there is no such. */
+const char *replug_setting_name(unsigned setting);
+
 /* What may be taken from a driver that is not called, see RECOV_IOC_RELEASE. */
 #define REPLUG_RELEASED 14
 
@@ -243,6 +246,9 @@ struct replug_options {
 	/* The driver that is taken out is not called: it has to be armed. Without it that is the last
 	 * resort for an armed one that fails while it is taken out. */
 	bool untrusted;
+	/* Settings (a bit each) of one device, named as on its bus, that are not put back. */
+	uint32_t leave_out;
+	const char *leave_out_of;
 	uint32_t drain_ms;    /* for work in flight before the hold */
 	uint32_t deadline_ms; /* of the whole swap, kept by the kernel; 0: default 30000 */
 	uint32_t link_ms;     /* how long a device that was usable may take to be so again;
@@ -257,6 +263,7 @@ struct replug_result {
 	enum replug_outcome outcome;
 	struct replug_error error;	    /* when not a success */
 	uint64_t phases_ns[REPLUG_PHASES];  /* of the pass that ended the swap, plan included */
+	uint32_t left_out;		    /* settings of any device that were not put back */
 	uint64_t pause_ns;		    /* begin of hold to end of resume; 0: never held */
 	bool untrusted;			    /* a driver was taken out without being called; then */
 	uint32_t released[REPLUG_RELEASED]; /* how many of each were taken from it */

@@ -42,6 +42,17 @@ const char *replug_released_name(unsigned what)
 	return names[what];
 }
 
+const char *replug_setting_name(unsigned setting)
+{
+	static const char *const names[RECOV_SETTING_COUNT] = {
+#define X(name, text) [RECOV_SETTING_##name] = text,
+		RECOV_SETTINGS(X)
+#undef X
+	};
+
+	return setting < RECOV_SETTING_COUNT ? names[setting] : NULL;
+}
+
 const char *replug_phase_name(enum replug_phase phase)
 {
 	return phase_names[phase];
@@ -319,6 +330,7 @@ static void settle(struct swap *s, enum replug_outcome outcome)
 	struct recov_released released = {};
 
 	s->result->outcome = outcome;
+	s->result->left_out = swap_devices_left_out(s);
 	if (swap_verb(s, RECOV_IOC_RELEASED, &released) == 0 && released.images) {
 		s->result->untrusted = true;
 		memcpy(s->result->released, released.counts, sizeof(s->result->released));
@@ -403,10 +415,13 @@ static int arm(struct swap *s)
 	struct recov_arm arm = {
 		.deadline_ms = s->options.deadline_ms,
 		.drain_ms = s->options.drain_ms,
+		.leave_out = s->options.leave_out,
 	};
 	int r;
 
 	strncpy(arm.driver, s->modules[0].name, sizeof(arm.driver) - 1);
+	if (s->options.leave_out)
+		strncpy(arm.device, s->options.leave_out_of, sizeof(arm.device) - 1);
 	phase_begin(s, REPLUG_PLAN);
 	if (s->options.untrusted) {
 		r = check_untrusted(s);
@@ -492,6 +507,7 @@ static int reload_for_kept(struct swap *s)
 		r = load_all(s);
 	if (!r)
 		r = serve(s, false);
+	s->result->left_out = swap_devices_left_out(s);
 	if (r)
 		(void)swap_verb(s, RECOV_IOC_ABANDON, NULL);
 	return r;

@@ -38,6 +38,8 @@ int swap_device(struct swap *s, uint32_t index, struct recov_device *d);
 uint64_t swap_devices_mark(struct swap *s, enum recov_mark mark);
 /* Earliest one in this phase, or now. */
 uint64_t swap_devices_first_mark(struct swap *s, enum recov_mark mark);
+/* The settings that any of them was not given again, a bit each. */
+uint32_t swap_devices_left_out(struct swap *s);
 
 /* 1: every device has it; 0: not yet; negative: never will, with the reason in the result. */
 typedef int (*swap_device_test)(struct swap *s, const struct recov_device *d);

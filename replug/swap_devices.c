@@ -39,6 +39,16 @@ int swap_device(struct swap *s, uint32_t index, struct recov_device *d)
 	return swap_verb(s, RECOV_IOC_DEVICE, d);
 }
 
+uint32_t swap_devices_left_out(struct swap *s)
+{
+	struct recov_device d;
+	uint32_t left_out = 0;
+
+	for (uint32_t i = 0; !swap_device(s, i, &d); i++)
+		left_out |= d.left_out;
+	return left_out;
+}
+
 uint64_t swap_devices_mark(struct swap *s, enum recov_mark mark)
 {
 	struct recov_device d;

@@ -39,6 +39,39 @@ wait_queue_head_t *fault_wait_queue(void)
 	return &fault_wait;
 }
 
+/* ---- faults while settings are put back ---- */
+
+static struct {
+	struct task_struct *task; /* compared only */
+	u32 setting;
+	bool failed;
+} restoring;
+
+void fault_restore_begin(u32 setting)
+{
+	restoring.failed = false;
+	restoring.setting = setting;
+	WRITE_ONCE(restoring.task, current);
+}
+
+bool fault_restore_end(void)
+{
+	WRITE_ONCE(restoring.task, NULL);
+	return restoring.failed;
+}
+
+/* Not what has interrupted the task. */
+static u32 setting_of(const struct tap_record *record)
+{
+	if (READ_ONCE(restoring.task) != current ||
+	    record->preempt_count & (NMI_MASK | HARDIRQ_MASK | SOFTIRQ_OFFSET))
+		return RECOV_SETTING_NONE;
+	restoring.failed = true;
+	return restoring.setting;
+}
+
+/* ---- what is kept ---- */
+
 static u32 flags_of(const struct tap_record *record, bool first)
 {
 	u32 flags = first ? RECOV_FAULT_FIRST : 0;
@@ -75,6 +108,7 @@ void fault_note(const struct tap_record *record, const struct pt_regs *regs,
 	to->flags = flags_of(record, first);
 	to->cpu = raw_smp_processor_id();
 	to->pid = current->pid;
+	to->setting = setting_of(record);
 	memcpy(to->comm, current->comm, sizeof(to->comm));
 	strscpy(to->driver, tap_image(record->tap)->module->name, sizeof(to->driver));
 	smp_wmb();

@@ -233,8 +233,14 @@ void net_kept(struct net_slot *ns)
 
 /* ---- replay and resume ---- */
 
-static void net_replay_addr(struct net_slot *ns)
+static void net_replay_features(struct recov_slot *slot)
 {
+	netdev_update_features(to_net_slot(slot)->dev);
+}
+
+static void net_replay_addr(struct recov_slot *slot)
+{
+	struct net_slot *ns = to_net_slot(slot);
 	struct net_device *dev = ns->dev;
 	struct sockaddr_storage addr = {.ss_family = dev->type};
 	int err = 0;
@@ -248,13 +254,14 @@ static void net_replay_addr(struct net_slot *ns)
 		if (err || memcmp(dev->dev_addr, ns->addr, dev->addr_len))
 			dev_addr_set(dev, ns->addr);
 		if (err)
-			recov_slot_fail(&ns->slot, err, "its MAC address could not be restored");
+			recov_slot_fail(slot, err, "its MAC address could not be restored");
 	}
 	dev->addr_assign_type = ns->addr_assign_type;
 }
 
-static void net_replay_mtu(struct net_slot *ns)
+static void net_replay_mtu(struct recov_slot *slot)
 {
+	struct net_slot *ns = to_net_slot(slot);
 	struct net_device *dev = ns->dev;
 	int err = 0;
 
@@ -265,11 +272,21 @@ static void net_replay_mtu(struct net_slot *ns)
 	else
 		WRITE_ONCE(dev->mtu, ns->mtu);
 	if (err)
-		recov_slot_fail(&ns->slot, err, "its MTU of %u could not be restored", ns->mtu);
+		recov_slot_fail(slot, err, "its MTU of %u could not be restored", ns->mtu);
 }
 
-static void net_replay_rx_mode(struct net_device *dev)
+/* Both at most push the known VLAN ids down through ndo_vlan_rx_add_vid(). */
+static void net_replay_vlans(struct recov_slot *slot)
 {
+	struct net_device *dev = to_net_slot(slot)->dev;
+
+	call_netdevice_notifiers(NETDEV_CVLAN_FILTER_PUSH_INFO, dev);
+	call_netdevice_notifiers(NETDEV_SVLAN_FILTER_PUSH_INFO, dev);
+}
+
+static void net_replay_rx_mode(struct recov_slot *slot)
+{
+	struct net_device *dev = to_net_slot(slot)->dev;
 	const struct net_device_ops *ops = dev->netdev_ops;
 	unsigned int set = dev->flags & (IFF_PROMISC | IFF_ALLMULTI);
 
@@ -283,7 +300,6 @@ static void net_replay_rx_mode(struct net_device *dev)
 
 static int net_replay_open(struct net_slot *ns)
 {
-	struct net_device *dev = ns->dev;
 	int err;
 
 	err = net_driver_open(ns);
@@ -292,11 +308,34 @@ static int net_replay_open(struct net_slot *ns)
 		return err;
 	}
 	ns->running = true;
-	/* Both at most push the known VLAN ids down through ndo_vlan_rx_add_vid(). */
-	call_netdevice_notifiers(NETDEV_CVLAN_FILTER_PUSH_INFO, dev);
-	call_netdevice_notifiers(NETDEV_SVLAN_FILTER_PUSH_INFO, dev);
-	net_replay_rx_mode(dev);
+	if (!recov_slot_restore(&ns->slot, RECOV_SETTING_VLANS, net_replay_vlans) ||
+	    !recov_slot_restore(&ns->slot, RECOV_SETTING_RX_MODE, net_replay_rx_mode))
+		return -EIO;
 	return 0;
+}
+
+static bool net_replay_closed(struct net_slot *ns)
+{
+	struct recov_slot *slot = &ns->slot;
+
+	/* As register_netdevice() has the driver take its own. */
+	if (slot->leave_out & BIT(RECOV_SETTING_FEATURES))
+		netdev_update_features(ns->dev);
+	return recov_slot_restore(slot, RECOV_SETTING_FEATURES, net_replay_features) &&
+	       recov_slot_restore(slot, RECOV_SETTING_MAC, net_replay_addr) &&
+	       recov_slot_restore(slot, RECOV_SETTING_MTU, net_replay_mtu) &&
+	       net_settings_replay_closed(ns);
+}
+
+/* Others keep what they have been told of. */
+static void net_tell_left_out(const struct net_slot *ns)
+{
+	struct net_device *dev = ns->dev;
+
+	if (ns->slot.left_out & BIT(RECOV_SETTING_MTU))
+		call_netdevice_notifiers(NETDEV_CHANGEMTU, dev);
+	if (ns->slot.left_out & BIT(RECOV_SETTING_MAC))
+		call_netdevice_notifiers(NETDEV_CHANGEADDR, dev);
 }
 
 static int net_replay(struct recov_slot *slot)
@@ -313,23 +352,23 @@ static int net_replay(struct recov_slot *slot)
 	}
 	net_show(ns);
 	set_bit(__LINK_STATE_PRESENT, &dev->state);
+	slot->left_out = 0;
 	if (from == RECOV_DEV_BOUND) {
-		netdev_update_features(dev);
-		net_replay_addr(ns);
-		net_replay_mtu(ns);
-		net_settings_replay_closed(ns);
+		if (!net_replay_closed(ns))
+			err = -EIO;
 		dev->gso_max_size = min(ns->gso_max_size, dev->tso_max_size);
 		dev->gso_max_segs = min(ns->gso_max_segs, dev->tso_max_segs);
 	}
-	if (dev->flags & IFF_UP)
+	if (!err && dev->flags & IFF_UP)
 		err = net_replay_open(ns);
+	if (!err && from == RECOV_DEV_BOUND && !net_settings_replay_open(ns))
+		err = -EIO;
 	if (err) {
 		clear_bit(__LINK_STATE_PRESENT, &dev->state);
 		net_hide(ns);
 		goto out;
 	}
-	if (from == RECOV_DEV_BOUND)
-		net_settings_replay_open(ns);
+	net_tell_left_out(ns);
 	recov_slot_move(slot, from, RECOV_DEV_REPLAYED);
 	if (netif_carrier_ok(dev))
 		recov_slot_mark(slot, RECOV_MARK_LINK);

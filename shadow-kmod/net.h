@@ -152,9 +152,9 @@ extern struct recov_hook net_hooks[N_NET_HOOKS];
 /* net_settings.c */
 void net_settings_record(struct net_slot *ns);
 /* What a driver takes only before it is opened, and what it takes after. Failures are noted in
- * the slot. */
-void net_settings_replay_closed(struct net_slot *ns);
-void net_settings_replay_open(struct net_slot *ns);
+ * the slot. False: as recov_slot_restore(). */
+bool net_settings_replay_closed(struct net_slot *ns);
+bool net_settings_replay_open(struct net_slot *ns);
 void net_settings_free(struct net_slot *ns);
 /* Number of ethtool flow rules; their contents can't be carried over yet. */
 u32 net_settings_rules(struct net_device *dev);

@@ -214,7 +214,8 @@ static int net_restore_queues(struct net_slot *ns)
 	return err;
 }
 
-/* What register_netdevice() makes of the driver's features, and of the user's wishes. */
+/* What register_netdevice() makes of the driver's features, and of the user's wishes, unless these are
+ * left out. */
 static void net_restore_features(struct net_slot *ns)
 {
 	struct net_device *dev = ns->dev;
@@ -237,6 +238,8 @@ static void net_restore_features(struct net_slot *ns)
 	dev->hw_enc_features |= NETIF_F_SG | NETIF_F_GSO_PARTIAL;
 	dev->mpls_features |= NETIF_F_SG;
 
+	if (ns->slot.leave_out & BIT(RECOV_SETTING_FEATURES))
+		return;
 	both = dev->hw_features & ns->hw_features;
 	dev->wanted_features = (dev->wanted_features & ~both) | (ns->wanted_features & both);
 }
@@ -265,7 +268,8 @@ int net_adopt_registered(struct net_slot *ns)
 		memcpy(dev->perm_addr, dev->dev_addr, dev->addr_len);
 	/* Packets built from here on carry the address that the user has set. */
 	memcpy(ns->driver_addr, dev->dev_addr, MAX_ADDR_LEN);
-	dev_addr_set(dev, ns->addr);
+	if (!(ns->slot.leave_out & BIT(RECOV_SETTING_MAC)))
+		dev_addr_set(dev, ns->addr);
 	net_restore_identity(ns);
 	err = net_restore_queues(ns);
 	if (err)

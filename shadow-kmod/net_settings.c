@@ -229,8 +229,10 @@ static void replay_failed(struct net_slot *ns, const char *what, int err)
 		recov_slot_fail(&ns->slot, err, "its %s could not be restored", what);
 }
 
-static void replay_channels(struct net_slot *ns, struct net_device *dev)
+static void replay_channels(struct recov_slot *slot)
 {
+	struct net_slot *ns = to_net_slot(slot);
+	struct net_device *dev = ns->dev;
 	struct ethtool_channels now, want = ns->settings.channels;
 
 	if (!ns->settings.has_channels || !get_channels(dev, &now))
@@ -242,8 +244,10 @@ static void replay_channels(struct net_slot *ns, struct net_device *dev)
 	replay_failed(ns, "number of channels", dev->ethtool_ops->set_channels(dev, &want));
 }
 
-static void replay_ring(struct net_slot *ns, struct net_device *dev)
+static void replay_ring(struct recov_slot *slot)
 {
+	struct net_slot *ns = to_net_slot(slot);
+	struct net_device *dev = ns->dev;
 	struct kernel_ethtool_ringparam kernel_now, kernel_want = ns->settings.kernel_ring;
 	struct ethtool_ringparam now, want = ns->settings.ring;
 
@@ -259,8 +263,10 @@ static void replay_ring(struct net_slot *ns, struct net_device *dev)
 		      dev->ethtool_ops->set_ringparam(dev, &want, &kernel_want, NULL));
 }
 
-static void replay_pause(struct net_slot *ns, struct net_device *dev)
+static void replay_pause(struct recov_slot *slot)
 {
+	struct net_slot *ns = to_net_slot(slot);
+	struct net_device *dev = ns->dev;
 	struct ethtool_pauseparam now, want = ns->settings.pause;
 
 	if (!ns->settings.has_pause || !get_pause(dev, &now))
@@ -273,8 +279,10 @@ static void replay_pause(struct net_slot *ns, struct net_device *dev)
 	replay_failed(ns, "pause parameters", dev->ethtool_ops->set_pauseparam(dev, &want));
 }
 
-static void replay_wol(struct net_slot *ns, struct net_device *dev)
+static void replay_wol(struct recov_slot *slot)
 {
+	struct net_slot *ns = to_net_slot(slot);
+	struct net_device *dev = ns->dev;
 	struct ethtool_wolinfo now, want = ns->settings.wol;
 
 	if (!ns->settings.has_wol || !get_wol(dev, &now))
@@ -285,8 +293,10 @@ static void replay_wol(struct net_slot *ns, struct net_device *dev)
 	replay_failed(ns, "wake-on-lan", dev->ethtool_ops->set_wol(dev, &want));
 }
 
-static void replay_link(struct net_slot *ns, struct net_device *dev)
+static void replay_link(struct recov_slot *slot)
 {
+	struct net_slot *ns = to_net_slot(slot);
+	struct net_device *dev = ns->dev;
 	struct ethtool_link_ksettings now, want = ns->settings.link;
 	bool same;
 
@@ -304,8 +314,10 @@ static void replay_link(struct net_slot *ns, struct net_device *dev)
 	replay_failed(ns, "link settings", dev->ethtool_ops->set_link_ksettings(dev, &want));
 }
 
-static void replay_eee(struct net_slot *ns, struct net_device *dev)
+static void replay_eee(struct recov_slot *slot)
 {
+	struct net_slot *ns = to_net_slot(slot);
+	struct net_device *dev = ns->dev;
 	net_eee_t now, want = ns->settings.eee;
 
 	if (!ns->settings.has_eee || !get_eee(dev, &now) || net_eee_same(&now, &want))
@@ -313,8 +325,10 @@ static void replay_eee(struct net_slot *ns, struct net_device *dev)
 	replay_failed(ns, "EEE settings", dev->ethtool_ops->set_eee(dev, &want));
 }
 
-static void replay_coalesce(struct net_slot *ns, struct net_device *dev)
+static void replay_coalesce(struct recov_slot *slot)
 {
+	struct net_slot *ns = to_net_slot(slot);
+	struct net_device *dev = ns->dev;
 	struct kernel_ethtool_coalesce kernel_now, kernel_want = ns->settings.kernel_coalesce;
 	struct ethtool_coalesce now, want = ns->settings.coalesce;
 
@@ -329,8 +343,10 @@ static void replay_coalesce(struct net_slot *ns, struct net_device *dev)
 		      dev->ethtool_ops->set_coalesce(dev, &want, &kernel_want, NULL));
 }
 
-static void replay_rss(struct net_slot *ns, struct net_device *dev)
+static void replay_rss(struct recov_slot *slot)
 {
+	struct net_slot *ns = to_net_slot(slot);
+	struct net_device *dev = ns->dev;
 	struct net_rss now, *want = &ns->settings.rss;
 
 	if (!ns->settings.has_rss || !get_rss(dev, &now))
@@ -357,8 +373,10 @@ static void replay_flow_hash(struct net_slot *ns, struct net_device *dev, int i)
 	replay_failed(ns, "flow hash", dev->ethtool_ops->set_rxnfc(dev, &want));
 }
 
-static void replay_fec(struct net_slot *ns, struct net_device *dev)
+static void replay_fec(struct recov_slot *slot)
 {
+	struct net_slot *ns = to_net_slot(slot);
+	struct net_device *dev = ns->dev;
 	struct ethtool_fecparam want = {.cmd = ETHTOOL_SFECPARAM, .fec = ns->settings.fec};
 	u32 now;
 
@@ -380,45 +398,90 @@ static void replay_tunable(struct net_slot *ns, struct net_device *dev, int i)
 		      dev->ethtool_ops->set_tunable(dev, &tunable, &ns->settings.tunable[i]));
 }
 
-void net_settings_replay_closed(struct net_slot *ns)
+static void replay_msglevel(struct recov_slot *slot)
 {
-	const struct net_settings *s = &ns->settings;
-	struct net_device *dev = ns->dev;
+	const struct net_settings *s = &to_net_slot(slot)->settings;
+	struct net_device *dev = to_net_slot(slot)->dev;
 	const struct ethtool_ops *ops = dev->ethtool_ops;
-	int i;
 
-	if (!settings_begin(dev))
-		return;
 	if (s->has_msglevel && ops->set_msglevel && ops->get_msglevel &&
 	    ops->get_msglevel(dev) != s->msglevel)
 		ops->set_msglevel(dev, s->msglevel);
-	if (s->has_priv_flags && ops->set_priv_flags && ops->get_priv_flags &&
-	    ops->get_priv_flags(dev) != s->priv_flags)
-		replay_failed(ns, "private flags", ops->set_priv_flags(dev, s->priv_flags));
-	replay_channels(ns, dev);
-	replay_ring(ns, dev);
-	replay_wol(ns, dev);
-	replay_link(ns, dev);
-	replay_pause(ns, dev);
-	replay_fec(ns, dev);
-	for (i = 0; i < NET_TUNABLES; i++)
-		replay_tunable(ns, dev, i);
-	settings_end(dev);
 }
 
-void net_settings_replay_open(struct net_slot *ns)
+static void replay_priv_flags(struct recov_slot *slot)
 {
+	struct net_slot *ns = to_net_slot(slot);
 	struct net_device *dev = ns->dev;
+	const struct ethtool_ops *ops = dev->ethtool_ops;
+	u32 want = ns->settings.priv_flags;
+
+	if (ns->settings.has_priv_flags && ops->set_priv_flags && ops->get_priv_flags &&
+	    ops->get_priv_flags(dev) != want)
+		replay_failed(ns, "private flags", ops->set_priv_flags(dev, want));
+}
+
+static void replay_tunables(struct recov_slot *slot)
+{
 	int i;
 
-	if (!settings_begin(dev))
-		return;
-	replay_coalesce(ns, dev);
-	replay_rss(ns, dev);
+	for (i = 0; i < NET_TUNABLES; i++)
+		replay_tunable(to_net_slot(slot), to_net_slot(slot)->dev, i);
+}
+
+static void replay_flow_hashes(struct recov_slot *slot)
+{
+	int i;
+
 	for (i = 0; i < NET_FLOW_TYPES; i++)
-		replay_flow_hash(ns, dev, i);
-	replay_eee(ns, dev);
-	settings_end(dev);
+		replay_flow_hash(to_net_slot(slot), to_net_slot(slot)->dev, i);
+}
+
+struct replay {
+	enum recov_setting setting;
+	void (*put_back)(struct recov_slot *slot);
+};
+
+static bool settings_replay(struct net_slot *ns, const struct replay *replays, unsigned int n)
+{
+	bool serves = true;
+	unsigned int i;
+
+	if (!settings_begin(ns->dev))
+		return true;
+	for (i = 0; i < n && serves; i++)
+		serves = recov_slot_restore(&ns->slot, replays[i].setting, replays[i].put_back);
+	settings_end(ns->dev);
+	return serves;
+}
+
+bool net_settings_replay_closed(struct net_slot *ns)
+{
+	static const struct replay replays[] = {
+		{RECOV_SETTING_MSGLEVEL, replay_msglevel},
+		{RECOV_SETTING_PRIVATE_FLAGS, replay_priv_flags},
+		{RECOV_SETTING_CHANNELS, replay_channels},
+		{RECOV_SETTING_RINGS, replay_ring},
+		{RECOV_SETTING_WOL, replay_wol},
+		{RECOV_SETTING_LINK, replay_link},
+		{RECOV_SETTING_PAUSE, replay_pause},
+		{RECOV_SETTING_FEC, replay_fec},
+		{RECOV_SETTING_TUNABLES, replay_tunables},
+	};
+
+	return settings_replay(ns, replays, ARRAY_SIZE(replays));
+}
+
+bool net_settings_replay_open(struct net_slot *ns)
+{
+	static const struct replay replays[] = {
+		{RECOV_SETTING_COALESCE, replay_coalesce},
+		{RECOV_SETTING_RSS, replay_rss},
+		{RECOV_SETTING_FLOW_HASH, replay_flow_hashes},
+		{RECOV_SETTING_EEE, replay_eee},
+	};
+
+	return settings_replay(ns, replays, ARRAY_SIZE(replays));
 }
 
 void net_settings_free(struct net_slot *ns)

@@ -182,9 +182,11 @@ static long session_arm(struct recov_session *s, void __user *arg)
 
 	if (copy_from_user(&arm, arg, sizeof(arm)))
 		return -EFAULT;
-	if (arm.flags || arm.pad || !string_ok(arm.driver, sizeof(arm.driver)) ||
-	    !arm.deadline_ms || arm.deadline_ms > RECOV_DEADLINE_MAX_MS ||
-	    arm.drain_ms > RECOV_DRAIN_MAX_MS)
+	if (arm.flags || !string_ok(arm.driver, sizeof(arm.driver)) ||
+	    strnlen(arm.device, sizeof(arm.device)) == sizeof(arm.device) ||
+	    arm.leave_out & (~0u << RECOV_SETTING_COUNT | BIT(RECOV_SETTING_NONE)) ||
+	    (arm.leave_out && !arm.device[0]) || !arm.deadline_ms ||
+	    arm.deadline_ms > RECOV_DEADLINE_MAX_MS || arm.drain_ms > RECOV_DRAIN_MAX_MS)
 		return -EINVAL;
 	return swap_arm(s, &arm);
 }

@@ -66,10 +66,12 @@ struct recov_slot {
 	u32 link_before;
 	u32 room, need;
 	u32 queues;
-	bool done;	/* served or gone for good; under the class's lock */
+	u32 leave_out, left_out; /* settings, a bit each: not to be put back, and not put back */
+	bool done;		 /* served or gone for good; under the class's lock */
 	bool link;	/* usable when matched, and when done: the object may be gone by now */
 	bool gone;	/* the parent has been removed */
 	bool untrusted; /* its driver may not be called: see release.h */
+	bool failed;	/* its driver had, before the swap */
 	unsigned long link_limit; /* jiffies; when to stop waiting for a usable device */
 	u64 mark_ns[RECOV_MARKS];
 	char object_name[RECOV_NAME_LEN];
@@ -87,6 +89,12 @@ bool recov_slot_move(struct recov_slot *slot, int from, int to);
 void recov_slot_mark(struct recov_slot *slot, enum recov_mark mark);
 /* Notes the first error and its sentence. */
 __printf(3, 4) void recov_slot_fail(struct recov_slot *slot, int error, const char *fmt, ...);
+
+/* slot.c: has put_back() restore a setting, which may fail in its own way, unless it is to be left
+ * out. False: the driver has faulted in it, which is noted; if that is nothing new for this driver the
+ * setting is left out from now on. In the one task that replays. */
+bool recov_slot_restore(struct recov_slot *slot, enum recov_setting setting,
+			void (*put_back)(struct recov_slot *slot));
 
 /* slot.c: what there is to tell of one. May sleep. */
 void recov_slot_describe(struct recov_slot *slot, u32 index, struct recov_device *d);

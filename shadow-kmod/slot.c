@@ -1,9 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What user space is told of the devices of a swap. */
+/* What the devices of a swap have in common: their settings, and what user space is told of them. */
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "shadow.h"
+#include "trap.h"
+
+static const char *const setting_names[RECOV_SETTING_COUNT] = {
+#define X(name, text) [RECOV_SETTING_##name] = text,
+	RECOV_SETTINGS(X)
+#undef X
+};
+
+bool recov_slot_restore(struct recov_slot *slot, enum recov_setting setting,
+			void (*put_back)(struct recov_slot *slot))
+{
+	if (slot->leave_out & BIT(setting)) {
+		slot->left_out |= BIT(setting);
+		return true;
+	}
+	fault_restore_begin(setting);
+	put_back(slot);
+	if (!fault_restore_end())
+		return true;
+	/* Told instead of the error that the call was ended with. */
+	slot->error = 0;
+	recov_slot_fail(slot, -EIO, "the driver failed when it was given its %s again",
+			setting_names[setting]);
+	if (slot->failed)
+		slot->leave_out |= BIT(setting);
+	return false;
+}
 
 void recov_slot_describe(struct recov_slot *slot, u32 index, struct recov_device *d)
 {
@@ -19,6 +46,7 @@ void recov_slot_describe(struct recov_slot *slot, u32 index, struct recov_device
 	d->room = slot->room;
 	d->need = slot->need;
 	d->queues = slot->queues;
+	d->left_out = slot->left_out;
 	memcpy(d->mark_ns, slot->mark_ns, sizeof(d->mark_ns));
 	strscpy(d->class_name, slot->class->name, sizeof(d->class_name));
 	strscpy(d->bus, slot->parent->bus ? slot->parent->bus->name : "", sizeof(d->bus));

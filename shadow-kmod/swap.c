@@ -11,6 +11,7 @@
 
 #include "release.h"
 #include "shadow.h"
+#include "tap.h"
 
 #define TICK_MS	      20   /* between looks at devices that are being let go */
 #define LINK_LIMIT_MS 6000 /* for a device that was usable to be so again */
@@ -366,6 +367,27 @@ static const struct recov_class *swap_find_class(const char *driver)
 	return found ? found : ERR_PTR(-ENODEV);
 }
 
+static bool driver_has_failed(const char *driver)
+{
+	struct recov_armed armed = {};
+
+	strscpy(armed.driver, driver, sizeof(armed.driver));
+	return !tap_armed(&armed) && armed.failed;
+}
+
+/* What is known of them before the swap. */
+static void slots_prepare(struct list_head *slots, const struct recov_arm *arm)
+{
+	bool failed = driver_has_failed(arm->driver);
+	struct recov_slot *slot;
+
+	list_for_each_entry(slot, slots, list) {
+		slot->failed = failed;
+		if (!strcmp(dev_name(slot->parent), arm->device))
+			slot->leave_out = arm->leave_out;
+	}
+}
+
 /* Arms the hooks, then collects the slots, so that no device can leave in between unseen. */
 static int swap_collect(struct swap *s)
 {
@@ -436,6 +458,7 @@ int swap_arm(const struct recov_session *owner, const struct recov_arm *arm)
 	err = swap_collect(s);
 	if (err && !s->letting_go)
 		goto err_unlock;
+	slots_prepare(&s->slots, arm);
 	swap = s;
 	swaps_begun++;
 	release_begin();

@@ -52,6 +52,10 @@ void watch_stop(void);
 /* fault.c: marks the driver failed and keeps what is told. Any context. */
 void fault_note(const struct tap_record *record, const struct pt_regs *regs,
 		const struct fault *fault);
+/* Between the two a fault of a call by this task is one in which a setting was put back. The end tells
+ * whether there was one. One task at a time. */
+void fault_restore_begin(u32 setting);
+bool fault_restore_end(void);
 /* RECOV_IOC_FAULT. May sleep. */
 int fault_get(u64 seq, struct recov_fault *fault);
 /* The newest one's number. */

@@ -27,7 +27,7 @@
 #define PHASE "{\"type\":\"phase\",\"phase\":\"unload\",\"rollback\":true,\"done\":true,\"ns\":77}"
 #define RESULT                                                                                     \
 	"{\"type\":\"result\",\"outcome\":\"rolled-back\",\"fault\":\"failed\",\"reason\":\"r\","  \
-	"\"phases_ns\":[0,1,2,3,4,5,6,7,8],\"pause_ns\":9,\"untrusted\":true,"                     \
+	"\"phases_ns\":[0,1,2,3,4,5,6,7,8],\"pause_ns\":9,\"left_out\":6,\"untrusted\":true,"      \
 	"\"released\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14]}"
 #define LOOK                                                                                       \
 	"{\"type\":\"look\",\"present\":true,\"reason\":\"\",\"abi\":1,\"swaps\":2,"               \
@@ -71,6 +71,7 @@ static void takes_each_message(void **state)
 	assert_string_equal(message.result.error.text, "r");
 	assert_int_equal(message.result.phases_ns[REPLUG_RESUME], 8);
 	assert_int_equal(message.result.pause_ns, 9);
+	assert_int_equal(message.result.left_out, 6);
 }
 
 static void what_a_worker_builds_is_taken(void **state)
@@ -130,6 +131,7 @@ static void does_not_believe_other_shapes(void **state)
 	assert_refused(RESULT, "[0,1,2,3,4,5,6,7,8]", "[0,1,2,3,4,5,6,7,-8]");
 	assert_refused(RESULT, "[0,1,2,3,4,5,6,7,8]", "{}");
 	assert_refused(RESULT, "\"pause_ns\":9", "\"pause_ns\":0.5");
+	assert_refused(RESULT, "\"left_out\":6", "\"left_out\":-6");
 	assert_refused(RESULT, "[1,2,3,4,5,6,7,8,9,10,11,12,13,14]", "[]");
 	assert_refused(RESULT, "10,11,12,13,14]", "10,11,12,13,-1]");
 	assert_refused(LOOK, "\"abi\":1", "\"abi\":-1");

@@ -21,7 +21,9 @@ enum faulty_context {
 	FAULTY_PROBE,
 	FAULTY_REMOVE,
 	FAULTY_OPEN,
-	FAULTY_STOP, /* of a file: its release */
+	FAULTY_STOP,	 /* of a file: its release */
+	FAULTY_FEATURES, /* once a feature is switched off */
+	FAULTY_MTU,	 /* once another one is set */
 	FAULTY_CONTEXTS
 };
 

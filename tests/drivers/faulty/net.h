@@ -63,5 +63,6 @@ extern const struct ethtool_ops faulty_net_ethtool_ops;
 int faulty_net_private_ioctl(struct net_device *netdev, struct ifreq *request, void __user *data,
 			     int command);
 int faulty_net_change_mtu(struct net_device *netdev, int mtu);
+int faulty_net_set_features(struct net_device *netdev, netdev_features_t features);
 
 #endif

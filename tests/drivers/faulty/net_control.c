@@ -127,5 +127,14 @@ int faulty_net_change_mtu(struct net_device *netdev, int mtu)
 {
 	faulty_enter(netdev_priv(netdev), FAULTY_PROCESS);
 	WRITE_ONCE(netdev->mtu, mtu);
+	faulty_enter(netdev_priv(netdev), FAULTY_MTU);
+	return 0;
+}
+
+/* faulty_net_set_features: there is nothing to do about them. */
+int faulty_net_set_features(struct net_device *netdev, netdev_features_t features)
+{
+	if (!(features & NETIF_F_RXCSUM))
+		faulty_enter(netdev_priv(netdev), FAULTY_FEATURES);
 	return 0;
 }

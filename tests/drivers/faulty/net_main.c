@@ -63,6 +63,7 @@ static const struct net_device_ops faulty_net_ops = {
 	.ndo_stop = faulty_net_stop,
 	.ndo_start_xmit = faulty_net_xmit,
 	.ndo_change_mtu = faulty_net_change_mtu,
+	.ndo_set_features = faulty_net_set_features,
 	.ndo_siocdevprivate = faulty_net_private_ioctl,
 	.ndo_set_mac_address = eth_mac_addr,
 	.ndo_validate_addr = eth_validate_addr,
@@ -82,6 +83,8 @@ static int faulty_net_probe(struct platform_device *device)
 	SET_NETDEV_DEV(netdev, &device->dev);
 	netdev->netdev_ops = &faulty_net_ops;
 	netdev->ethtool_ops = &faulty_net_ethtool_ops;
+	netdev->hw_features = NETIF_F_RXCSUM;
+	netdev->features = NETIF_F_RXCSUM;
 	netdev->max_mtu = FAULTY_FRAME_MAX - VLAN_ETH_HLEN;
 	port = netdev_priv(netdev);
 	port->netdev = netdev;
