@@ -3,6 +3,7 @@
 # The steps of policies beyond putting the same image in again: another image, a script's answer, and
 # what is done when each of them fails, up to the driver that faults in probe again and again.
 # vm: --timeout 420 --mem 1024 --file tests/guest/lib --file tests/netstate
+# vm: --qemu "-device pci-bridge,id=bridge,chassis_nr=1 -device e1000,bus=bridge,addr=1"
 . lib/lib.sh
 . lib/faulty.sh
 . lib/policy.sh
@@ -80,6 +81,10 @@ wrong() {
 	refused 1 "wrong.policy:$((4 + $#)): $why" policy check /root/wrong.policy
 }
 
+has_reset() {
+	grep '<- pci_reset_function.* result=0$' /sys/kernel/tracing/trace
+}
+
 bound() {
 	[[ -e /sys/bus/platform/drivers/faulty_net/faulty_net.0 ]]
 }
@@ -90,6 +95,31 @@ fails_until_given_up() {
 	recovctl events --json | jq -cM --argjson seq "$SEQ" 'select(.seq > $seq and
 		.event != "swap.phase") | [.event, .reason, .outcome, .step, .entry]'
 	return 1
+}
+
+# finished FILTER: what is told of the end of a swap.
+finished() {
+	recovctl events --json | jq -es --argjson seq "$SEQ" \
+		"any(.[]; .seq > \$seq and .event == \"swap.finished\" and $1)"
+}
+
+# fails_when WHERE COMMAND...: as it is asked for something.
+fails_when() {
+	echo "null-read $1" >"$FAULT" || return
+	shift
+	! "$@" && eventually 10 told fault '.first and .context == "task"'
+}
+
+rx_is() {
+	ethtool -k "$DEV" | grep "^rx-checksumming: $1"
+}
+
+mtu_is() {
+	[[ $(<"/sys/class/net/$DEV/mtu") == "$1" ]]
+}
+
+report_tells() {
+	jq -e "$1" "$(since fault | tail -n 1 | jq -er .report)"
 }
 
 script knob 'exit 0'
@@ -126,6 +156,34 @@ now
 check "the second" comes_back napi
 check "is for the older one" told recovering '.step == "replug:/root/older.ko"'
 check "which goes in" armed_loaded older
+
+# What it fails in again when it is given it again is left out then.
+mkdir -p /etc/modprobe.d
+echo 'options faulty_net fault="null-read features"' >/etc/modprobe.d/faulty.conf
+policy Steps=restart Interval=1ms '[Detect]' Grace=0
+now
+check "it fails as its features are set" fails_when features ethtool -K "$DEV" rx off
+check "and comes back" eventually 20 recovered
+check "though it has failed again in that" told fault '.setting == "features"'
+check "since that was left out" finished '.outcome == "rolled-back" and .left_out == ["features"]'
+check "they are the driver's own" rx_is on
+check "the flows go on" flows_go_on
+rm /etc/modprobe.d/faulty.conf
+policy Steps=restart Interval=1ms '[Detect]' Grace=1min
+now
+check "it fails as its MTU is set" fails_when mtu ip link set "$DEV" mtu 1400
+check "and comes back" eventually 20 recovered
+check "with it" mtu_is 1400
+now
+check "it fails again soon" comes_back timer
+check "the MTU is what it is not given then" told recovering \
+	'.leave_out == {"device": "faulty_net.0", "setting": "mtu"}'
+check "as its report tells" report_tells '.treatment.leave_out.setting == "mtu"'
+check "and the swap" finished '.outcome == "success" and .left_out == ["mtu"]'
+check "it is the driver's own" mtu_is 1500
+now
+check "it fails once more" comes_back timer
+check "and is given all that is left" told recovering '.leave_out == null'
 
 script ask 'echo installed'
 policy Steps=script:/root/ask Interval=1ms
@@ -166,10 +224,32 @@ now
 touch sick
 check "a driver whose heartbeat is missed is put in again" eventually 30 recovered heartbeat
 rm sick
+
+# That a bus is reset makes a driver see nothing but its device as it was at first.
+modprobe e1000
+# shellcheck disable=SC2016	# it is the kernel's
+echo 'r:reset pci_reset_function result=$retval:s32' >/sys/kernel/tracing/kprobe_events
+echo 1 >/sys/kernel/tracing/events/kprobes/reset/enable
+printf '%s\n' '[Match]' 'Driver=e1000' '[Detect]' 'On=heartbeat' 'Heartbeat=/root/pulse' \
+	'HeartbeatInterval=300ms' 'HeartbeatMisses=1' '[Recover]' 'Steps=bus-reset' \
+	>$POLICIES/20-e1000.policy
+policy Steps=restart
+now
+touch sick
+check "a driver that is not armed misses its heartbeat" eventually 20 told recovered \
+	'.device.driver == "e1000" and .cause == "heartbeat"'
+rm sick $POLICIES/20-e1000.policy
+check "its step is a reset" told recovering '.step == "bus-reset"'
+check "which its device has had" has_reset
+check "it is bound again" test -e /sys/bus/pci/drivers/e1000/*:*
+echo 0 >/sys/kernel/tracing/events/kprobes/reset/enable
+echo >/sys/kernel/tracing/kprobe_events
+rmmod e1000
+
 policy Steps=restart '[Detect]' 'On=fault heartbeat' Heartbeat=net HeartbeatInterval=300ms \
 	HeartbeatTimeout=10s HeartbeatMisses=1 Grace=0
 now
-sleep 5
+sleep 2
 check "one that lives has a heartbeat" told_nothing heartbeat
 
 policy Steps=restart Interval=1ms 'Parameters=fault="null-read probe"'
@@ -179,10 +259,18 @@ check "are left away on the way back" eventually 30 recovered
 check "which is told" eval "recovctl status --json | jq -e '.drivers[] |
 	select(.name == \"faulty_net\") | .last.outcome == \"rolled-back\"'"
 
-# Another daemon: it counts from 0.
+policy Steps=give-up GiveUp=unbind
+now
+check "one that is given up at once" fault timer
+check "is unbound" eventually 20 told unbound '.outcome == "success"'
+check "from its devices" eval '! bound'
+check "and recovered on demand" recovctl recover faulty_net --json
+check "its devices are there again" eventually 10 bound
+
+# Another daemon: it counts from 0. What it watches would only cost time.
 stop_recoverd
+rm /etc/recoverd/recoverd.conf
 start_recoverd
-mkdir -p /etc/modprobe.d
 echo 'options faulty_net fault="null-read probe"' >/etc/modprobe.d/faulty.conf
 policy Steps='restart restart restart give-up' Backoff=300ms BackoffMax=500ms GiveUp=unbind
 now

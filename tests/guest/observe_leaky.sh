@@ -74,6 +74,11 @@ hung() {
 	events_of hang | jq -es --arg entry "$1" 'last.entry == $entry'
 }
 
+# asked_for TRIGGER...: these and no others, each with its report.
+asked_for() {
+	[[ $(xargs </root/asked) == "$*" ]]
+}
+
 mkdir -p /etc/recoverd
 printf '[Observe]\nDrivers=leaky\n' >/etc/recoverd/recoverd.conf
 modprobe -q snd
@@ -131,6 +136,14 @@ leak module module-reference
 leak disk disk
 leak netdev-registered netdev
 
+# What its policy asks notes what for, and has nothing done.
+# shellcheck disable=SC2016	# it is the script's
+printf '%s\n' '#!/bin/bash' '[[ -s $5 ]] && echo "$3" >>/root/asked' 'echo none' >ask
+chmod 755 ask
+mkdir -p /etc/recoverd/policies.d
+printf '%s\n' '[Match]' 'Driver=leaky' '[Detect]' 'On=warn hang oops' '[Recover]' \
+	'Steps=script:/root/ask' >/etc/recoverd/policies.d/10-leaky.policy
+kill -HUP "$(daemon_pid)"
 make_mistake warn
 check "a warning in the driver is reported" eventually 30 reported warning leaky_
 make_mistake hang work 7000
@@ -145,6 +158,7 @@ check "an allocation that may sleep where it must not is reported" eventually 30
 make_mistake oops
 check "an oops is reported" eventually 50 reported oops leaky_
 check "an oops is reported once" test "$(events_of oops | wc -l)" = 1
+check "and a policy begins with each of the three" eventually 10 asked_for warn hang oops
 kill -INT "$TRACE"
 status=0
 wait "$TRACE" || status=$?
