@@ -201,6 +201,7 @@ enum recov_fault_cause {
 	RECOV_FAULT_OTHER,    /* another exception; trap tells which */
 	RECOV_FAULT_DEADLOCK, /* it asked for a lock that its CPU or task holds; address */
 	RECOV_FAULT_HANG,     /* a call that did not return */
+	RECOV_FAULT_ARGUMENT, /* it gave a function of the kernel what it can't take; service, address */
 };
 
 /* In what context the call was. */
@@ -235,6 +236,7 @@ struct recov_fault {
 	char driver[RECOV_NAME_LEN];
 	char site[RECOV_KSYM_LEN];    /* ip as "function+0x1c/0x40 [module]" */
 	char entry[RECOV_KSYM_LEN];   /* tap, likewise */
+	char service[RECOV_NAME_LEN]; /* ARGUMENT: the function of the kernel; else empty */
 };
 
 /* ARMED: what the shadow knows of an armed driver. in: driver, flags. ENOENT: it is not loaded, or not
@@ -422,7 +424,7 @@ _Static_assert(sizeof(struct recov_device) ==
 	       "recov_device");
 _Static_assert(sizeof(struct recov_symbol) == 8 + RECOV_KSYM_LEN + RECOV_NAME_LEN, "recov_symbol");
 _Static_assert(sizeof(struct recov_fault) == 8 * (6 + RECOV_FAULT_STACK_DEPTH) + 24 + 16 +
-						     RECOV_NAME_LEN + 2 * RECOV_KSYM_LEN,
+						     2 * RECOV_NAME_LEN + 2 * RECOV_KSYM_LEN,
 	       "recov_fault");
 _Static_assert(sizeof(struct recov_released) == 8 + 4 * RECOV_RELEASED_CLASSES + RECOV_REASON_LEN,
 	       "recov_released");

@@ -21,7 +21,9 @@
  * table of versions, with RECOV_TWIN_PREFIX before their own: exports of the shadow module, too, which
  * do the same and keep in mind which locks the driver holds. So a call that would wait for a lock
  * that its CPU or task holds already ends before it does, and one that is cut short lets go of those
- * that it has taken. Locks that are not in the list, as semaphores and rtnl, are none of that.
+ * that it has taken. Locks that are not in the list, as semaphores and rtnl, are none of that. From
+ * kfree() on they look at their argument, and end the call if it can't be right. Those whose names
+ * differ from kernel to kernel are exported where there is such a function.
  */
 #ifndef RECOV_TAP_H
 #define RECOV_TAP_H
@@ -69,7 +71,35 @@
 	X(mutex_lock_killable)                                                                     \
 	X(mutex_lock_io)                                                                           \
 	X(mutex_trylock)                                                                           \
-	X(mutex_unlock)
+	X(mutex_unlock)                                                                            \
+	X(kfree)                                                                                   \
+	X(kvfree)                                                                                  \
+	X(kmem_cache_free)                                                                         \
+	X(free_pages)                                                                              \
+	X(__free_pages)                                                                            \
+	X(page_frag_free)                                                                          \
+	X(dma_free_attrs)                                                                          \
+	X(__dev_kfree_skb_any)                                                                     \
+	X(__dev_kfree_skb_irq)                                                                     \
+	X(dev_kfree_skb_any_reason)                                                                \
+	X(dev_kfree_skb_irq_reason)                                                                \
+	X(kfree_skb_reason)                                                                        \
+	X(sk_skb_reason_drop)                                                                      \
+	X(consume_skb)                                                                             \
+	X(napi_consume_skb)                                                                        \
+	X(__napi_schedule)                                                                         \
+	X(__napi_schedule_irqoff)                                                                  \
+	X(mod_timer)                                                                               \
+	X(mod_timer_pending)                                                                       \
+	X(timer_reduce)                                                                            \
+	X(add_timer)                                                                               \
+	X(add_timer_on)                                                                            \
+	X(hrtimer_start_range_ns)                                                                  \
+	X(queue_work_on)                                                                           \
+	X(queue_delayed_work_on)                                                                   \
+	X(mod_delayed_work_on)                                                                     \
+	X(__tasklet_schedule)                                                                      \
+	X(__tasklet_hi_schedule)
 
 /* What a function answers in place of a driver that has failed. */
 enum recov_tap_answer {

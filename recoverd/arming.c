@@ -43,8 +43,14 @@ int arming_plan(const struct replug_host *host, const char *driver,
 	r = find_export(host, "recov_tap_enter", &options.enter_crc, err);
 	if (r >= 0)
 		r = find_export(host, "recov_tap_enter_stack", &options.enter_stack_crc, err);
-	for (size_t i = 0; replug_arm_twins[i] && r >= 0; i++)
+	for (size_t i = 0; replug_arm_twins[i] && r >= 0; i++) {
 		r = find_export(host, replug_arm_twins[i], &twin_crcs[i], err);
+		/* Of a function that this kernel does not have. */
+		if (r == -ENOENT) {
+			twin_crcs[i] = 0;
+			r = 0;
+		}
+	}
 	if (r < 0)
 		return r;
 	types = btf__load_vmlinux_btf();

@@ -50,6 +50,7 @@ static void terminate(struct recov_fault *fault)
 	fault->driver[sizeof(fault->driver) - 1] = '\0';
 	fault->site[sizeof(fault->site) - 1] = '\0';
 	fault->entry[sizeof(fault->entry) - 1] = '\0';
+	fault->service[sizeof(fault->service) - 1] = '\0';
 }
 
 /* Does the driver fail all calls? The kernel knows. */

@@ -19,6 +19,7 @@ static const char *cause_name(unsigned cause)
 		[RECOV_FAULT_OTHER] = "exception",
 		[RECOV_FAULT_DEADLOCK] = "deadlock",
 		[RECOV_FAULT_HANG] = "hang",
+		[RECOV_FAULT_ARGUMENT] = "bad-argument",
 	};
 
 	return cause < ARRAY_SIZE(names) && names[cause] ? names[cause] : "unknown";
@@ -48,7 +49,10 @@ json_t *report_fault_fields(const struct recov_fault *fault)
 	json_object_set_new(fields, "trap", json_integer(fault->trap));
 	json_object_set_new(fields, "site", text_json(fault->site));
 	json_object_set_new(fields, "entry", text_json(fault->entry));
-	if (fault->cause == RECOV_FAULT_PAGE || fault->cause == RECOV_FAULT_DEADLOCK)
+	if (fault->cause == RECOV_FAULT_ARGUMENT)
+		json_object_set_new(fields, "service", text_json(fault->service));
+	if (fault->cause == RECOV_FAULT_PAGE || fault->cause == RECOV_FAULT_DEADLOCK ||
+	    fault->cause == RECOV_FAULT_ARGUMENT)
 		json_object_set_new(fields, "address", address(fault->address));
 	if (fault->cause == RECOV_FAULT_HANG)
 		json_object_set_new(fields, "duration_ns",

@@ -16,7 +16,8 @@ const char *arm_twin(const struct replug_arm_options *options, const char *impor
 		     uint32_t *ret_crc)
 {
 	for (size_t i = 0; options->twin_crcs && replug_arm_twins[i]; i++) {
-		if (!str_eq(replug_arm_twins[i] + strlen(RECOV_TWIN_PREFIX), import))
+		if (!options->twin_crcs[i] ||
+		    !str_eq(replug_arm_twins[i] + strlen(RECOV_TWIN_PREFIX), import))
 			continue;
 		*ret_crc = options->twin_crcs[i];
 		return replug_arm_twins[i];

@@ -82,7 +82,7 @@ const void *replug_image_section(const struct replug_image *image, const char *n
 
 struct btf; /* of libbpf */
 
-#define REPLUG_ARM_TWINS 34
+#define REPLUG_ARM_TWINS 62
 /* The exports of the shadow module that take the place of imports; NULL at the end. */
 extern const char *const replug_arm_twins[REPLUG_ARM_TWINS + 1];
 
@@ -94,7 +94,8 @@ struct replug_arm_options {
 	 * recov_tap_enter and recov_tap_enter_stack. NULL: recov_shadow. */
 	const char *helper;
 	uint32_t enter_crc, enter_stack_crc;
-	/* And of those in replug_arm_twins, in that order. NULL: imports are left as they are. */
+	/* And of those in replug_arm_twins, in that order; 0: there is no such. NULL: imports are left
+	 * as they are. */
 	const uint32_t *twin_crcs;
 	/* Called when the image has been armed, for each function whose address is taken and that is
 	 * reached without a thunk nevertheless, with the reason. May be NULL. */

@@ -110,6 +110,8 @@ void fault_note(const struct tap_record *record, const struct pt_regs *regs,
 	to->pid = current->pid;
 	to->setting = setting_of(record);
 	memcpy(to->comm, current->comm, sizeof(to->comm));
+	if (fault->service)
+		strscpy(to->service, fault->service, sizeof(to->service));
 	strscpy(to->driver, tap_image(record->tap)->module->name, sizeof(to->driver));
 	smp_wmb();
 	WRITE_ONCE(slot->seq, seq);

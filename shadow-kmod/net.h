@@ -111,6 +111,8 @@ int net_release_init(void);
 int net_take(struct recov_slot *slot, unsigned int *ret_n);
 void net_give_up(struct recov_slot *slot);
 void *net_private_area(const struct recov_slot *slot, size_t *ret_size);
+/* Do packets come out of that cache? Any context. */
+bool net_is_packet_cache(const struct kmem_cache *cache);
 bool net_in_flight(const struct recov_slot *slot, unsigned long word);
 void net_drop(unsigned long word);
 

@@ -109,6 +109,11 @@ void *net_private_area(const struct recov_slot *slot, size_t *ret_size)
 	return netdev_priv(to_net_slot_const(slot)->dev);
 }
 
+bool net_is_packet_cache(const struct kmem_cache *cache)
+{
+	return cache == packet_cache || cache == pair_cache;
+}
+
 /* The place of the object with the word in it, from the start of its slab. */
 static size_t place_in_slab(unsigned long word)
 {

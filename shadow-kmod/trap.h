@@ -14,6 +14,7 @@ struct fault {
 	u32 cause, trap;
 	unsigned int context; /* preempt_count() where it happened */
 	unsigned long error, address;
+	const char *service; /* of the kernel, with a bad argument; or NULL */
 	u64 stack[RECOV_FAULT_STACK_DEPTH];
 };
 
@@ -41,9 +42,11 @@ unsigned long *trap_find_return(struct pt_regs *regs, const struct tap_image *im
 int trap_double_init(void);
 void trap_double(struct pt_regs *regs, unsigned long error);
 
-/* trap_deadlock.c: the call that the CPU is in ends, for it would wait for a lock that it holds itself.
- * Returns if it is in none. Any context but NMI. caller: where the driver asked for the lock. */
+/* trap_refuse.c: the call that the CPU is in ends, for it would wait for a lock that it holds itself, or
+ * has given a function of the kernel what cannot be right. Returns if it is in none. Any context but
+ * NMI. caller: where the driver is; service: not copied before the fault is noted. */
 void trap_deadlock(unsigned long lock, unsigned long caller);
+void trap_argument(const char *service, unsigned long argument, unsigned long caller);
 
 /* watch.c: notices calls that do not end. May sleep. */
 int watch_start(void);

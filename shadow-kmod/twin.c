@@ -6,10 +6,8 @@
 #include <linux/spinlock.h>
 
 #include "held.h"
+#include "twin.h"
 
-#define TWIN(name) recov_twin_##name
-
-/* A function that nothing but armed images calls. */
 #define TWIN_DEFINE(type, name, ...)                                                               \
 	type TWIN(name)(__VA_ARGS__);                                                              \
 	EXPORT_SYMBOL_GPL(recov_twin_##name);                                                      \

@@ -10,9 +10,10 @@
 
 CONTEXTS=(process xmit work kthread timer hrtimer tasklet napi hardirq)
 FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-pointer bug divide
-	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-kfree bad-lock
-	under-spinlock under-bus-spinlock under-bus-mutex irqs-off bh-off rcu loop
-	loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock mutex-circle)
+	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-lock bad-skb bad-work
+	bad-timer under-spinlock bad-napi under-bus-spinlock bad-kfree under-bus-mutex irqs-off
+	bh-off rcu loop loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock
+	mutex-circle)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
@@ -21,7 +22,12 @@ declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protectio
 	[bug]=invalid-opcode [divide]=divide-error [canary]=stack-protector
 	[bad-list]=invalid-opcode [overflow]=double-fault [lost-stack]=double-fault [loop]=hang
 	[loop-irqs-off]=hang [spin-deadlock]=deadlock [spin-deadlock-irqsave]=deadlock
-	[mutex-deadlock]=deadlock [mutex-circle]=deadlock)
+	[mutex-deadlock]=deadlock [mutex-circle]=deadlock [bad-kfree]=bad-argument
+	[bad-skb]=bad-argument [bad-napi]=bad-argument [bad-timer]=bad-argument
+	[bad-work]=bad-argument)
+# What the driver gives a bad argument to, by either kernel's name.
+declare -A SERVICES=([bad-kfree]='kfree' [bad-skb]='(__)?dev_kfree_skb_any(_reason)?'
+	[bad-napi]='__napi_schedule' [bad-timer]='mod_timer' [bad-work]='queue_work_on')
 
 newest_fault() {
 	recovctl events --json | jq -cM --argjson seq "$SEQ" \
@@ -37,7 +43,8 @@ ends() {
 	[[ $2 != process ]] || ethtool -i "$DEV" >/dev/null || true
 	eventually 10 newest_fault || return
 	cat "$RESULTS/fault"
-	jq -e --arg context "$context" --arg cause "$cause" '.first and
+	jq -e --arg context "$context" --arg cause "$cause" --arg service "^${SERVICES[$1]:-}$" \
+		'.first and (.service // "" | test($service)) and
 		(.cause != "page-fault" or .trap == 14) and
 		(.entry | startswith("faulty_")) and
 		($cause == "" or .cause == $cause) and

@@ -394,6 +394,7 @@ static void test_locks_lead_to_their_twins(void **state)
 	point_at(&d, at);
 	elf_builder_import(&d.b, "mutex_lock", 1);
 	elf_builder_import(&d.b, "mutex_lock_of_another_kind", 2);
+	elf_builder_import(&d.b, "mutex_trylock", 3); /* of which the shadow has none here */
 	elf_builder_rela(&d.b, d.text, at + 1, elf_builder_first_global(&d.b), R_X86_64_PLT32);
 	elf_builder_rela(&d.b, d.text, at + 6, elf_builder_first_global(&d.b) + 1, R_X86_64_PLT32);
 	pair_open_driver(&pair, &d);
@@ -403,6 +404,7 @@ static void test_locks_lead_to_their_twins(void **state)
 	assert_int_equal(crc_of(&pair, "recov_twin_mutex_lock"), CRC_TWIN + 28);
 	assert_int_equal(crc_of(&pair, "mutex_lock_of_another_kind"), 2);
 	assert_int_equal(crc_of(&pair, "mutex_lock"), 0);
+	assert_int_equal(crc_of(&pair, "mutex_trylock"), 3);
 	pair_close(&pair);
 }
 

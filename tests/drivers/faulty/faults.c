@@ -11,15 +11,18 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/netdevice.h>
 #include <linux/objtool.h>
 #include <linux/processor.h>
 #include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
+#include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/timer.h>
 #include <linux/workqueue.h>
 
 #include "faulty.h"
@@ -204,6 +207,43 @@ static noinline void faulty_bad_lock(void)
 	spin_unlock(lock);
 }
 
+/* ---- Bad arguments that the kernel notices later, when no driver calls it ---- */
+
+static union {
+	struct sk_buff packet;
+	struct napi_struct napi;
+	struct timer_list timer;
+	struct work_struct work;
+} faulty_object;
+
+/* Nobody has taken it from where packets are taken. */
+static noinline void faulty_bad_skb(void)
+{
+	memset(&faulty_object, 0, sizeof(faulty_object));
+	refcount_set(&faulty_object.packet.users, 1);
+	dev_kfree_skb_any(&faulty_object.packet);
+}
+
+static noinline void faulty_bad_napi(void)
+{
+	memset(&faulty_object, 0, sizeof(faulty_object));
+	napi_schedule(&faulty_object.napi);
+}
+
+static noinline void faulty_bad_timer(void)
+{
+	memset(&faulty_object, 0, sizeof(faulty_object));
+	faulty_object.timer.function = hidden(WILD);
+	mod_timer(&faulty_object.timer, jiffies);
+}
+
+static noinline void faulty_bad_work(void)
+{
+	memset(&faulty_object, 0, sizeof(faulty_object));
+	INIT_LIST_HEAD(&faulty_object.work.entry);
+	schedule_work(&faulty_object.work);
+}
+
 /* ---- A fault in a state that somebody has to restore ---- */
 
 static noinline void faulty_under_spinlock(void)
@@ -367,6 +407,10 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("bad-list", faulty_bad_list, 0),
 	FAULT("bad-kfree", faulty_bad_kfree, 0),
 	FAULT("bad-lock", faulty_bad_lock, 0),
+	FAULT("bad-skb", faulty_bad_skb, 0),
+	FAULT("bad-napi", faulty_bad_napi, 0),
+	FAULT("bad-timer", faulty_bad_timer, 0),
+	FAULT("bad-work", faulty_bad_work, 0),
 	FAULT("under-spinlock", faulty_under_spinlock, 0),
 	FAULT("under-bus-spinlock", faulty_under_bus_spinlock, 0),
 	FAULT("under-bus-mutex", faulty_under_bus_mutex, IN_HARDIRQ | IN_SOFTIRQ),

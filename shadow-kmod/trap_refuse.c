@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Calls into armed drivers that would wait for themselves end before they do. */
+/* Calls into armed drivers end before the kernel does for them what would not go well. */
 #include <linux/preempt.h>
 #include <linux/ptrace.h>
 #include <linux/string.h>
@@ -18,20 +18,35 @@ static void cut_stack(struct fault *fault, unsigned long caller)
 	memset(fault->stack + RECOV_FAULT_STACK_DEPTH - i, 0, i * sizeof(u64));
 }
 
-noinline void trap_deadlock(unsigned long lock, unsigned long caller)
+/* Returns if the CPU is in no call. */
+static noinline void end_call(struct fault *fault, unsigned long caller)
 {
-	struct fault fault = {
-		.cause = RECOV_FAULT_DEADLOCK, .address = lock, .context = preempt_count()};
 	struct pt_regs regs = {.cs = __KERNEL_CS};
 	struct tap_record *record;
 
+	fault->context = preempt_count();
 	asm volatile("lea (%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2"
 		     : "=r"(regs.ip), "=r"(regs.sp), "=r"(regs.bp));
-	record = trap_find(&regs, &fault);
+	record = trap_find(&regs, fault);
 	if (!record)
 		return;
-	cut_stack(&fault, caller);
+	cut_stack(fault, caller);
 	regs.ip = caller;
-	fault_note(record, &regs, &fault);
+	fault_note(record, &regs, fault);
 	recov_tap_jump(record);
+}
+
+noinline void trap_deadlock(unsigned long lock, unsigned long caller)
+{
+	struct fault fault = {.cause = RECOV_FAULT_DEADLOCK, .address = lock};
+
+	end_call(&fault, caller);
+}
+
+noinline void trap_argument(const char *service, unsigned long argument, unsigned long caller)
+{
+	struct fault fault = {
+		.cause = RECOV_FAULT_ARGUMENT, .address = argument, .service = service};
+
+	end_call(&fault, caller);
 }

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The twins of functions to which a bad argument does its harm later and elsewhere: where memory is
+ * handed out again, or where the kernel calls what a timer, work or NAPI names. A call that has one
+ * ends before the function is reached. What is refused here is always wrong; what is not may be.
+ *
+ * They end in tail calls: whoever is told by the functions' callers hears of the driver.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/hrtimer.h>
+#include <linux/instruction_pointer.h>
+#include <linux/interrupt.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/timer.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+
+#include "argument_compat.h"
+#include "net.h"
+#include "release_compat.h"
+#include "trap.h"
+#include "twin.h"
+
+/* ---- what is right ---- */
+
+/* In the direct map. It may have holes: to look there is a fault of the driver's, too. */
+static __always_inline bool is_in_memory(const void *p)
+{
+	return (unsigned long)p - PAGE_OFFSET < (unsigned long)high_memory - PAGE_OFFSET;
+}
+
+static __always_inline bool is_slab_object(const void *p)
+{
+	return is_in_memory(p) && IS_ALIGNED((unsigned long)p, ARCH_SLAB_MINALIGN) &&
+	       PageSlab(virt_to_head_page(p));
+}
+
+/* Large pieces of memory are pages of their own. */
+static bool is_large_object(const void *p)
+{
+	struct page *page;
+
+	if (!is_in_memory(p) || !PAGE_ALIGNED(p))
+		return false;
+	page = virt_to_page(p);
+	return PageHead(page) && page_ref_count(page) > 0;
+}
+
+static __always_inline bool may_be_freed(const void *p)
+{
+	return ZERO_OR_NULL_PTR(p) || is_slab_object(p) || is_large_object(p);
+}
+
+/* Of a page that somebody has. */
+static bool is_page(struct page *page)
+{
+	unsigned long offset = (unsigned long)page - VMEMMAP_START;
+
+	return offset < PFN_DOWN((unsigned long)high_memory - PAGE_OFFSET) * sizeof(*page) &&
+	       offset % sizeof(*page) == 0 && page_ref_count(compound_head(page)) > 0;
+}
+
+static bool is_in_page(unsigned long address)
+{
+	return is_in_memory((void *)address) && is_page(virt_to_page((void *)address));
+}
+
+static bool is_coherent(const void *p)
+{
+	return PAGE_ALIGNED(p) && (is_vmalloc_addr(p) || (is_in_page((unsigned long)p) &&
+							  !PageSlab(virt_to_head_page(p))));
+}
+
+static __always_inline bool is_packet(struct sk_buff *skb)
+{
+	return is_slab_object(skb) && net_is_packet_cache(release_slab_cache(skb)) &&
+	       refcount_read(&skb->users);
+}
+
+/* The kernel's and the modules' code are at the end of the address space. */
+#define is_code(function) ((unsigned long)(function) >= __START_KERNEL_map)
+
+/* One that was shut down has no function. */
+static bool is_timer(const struct timer_list *timer)
+{
+	return (!timer->function || is_code(timer->function)) &&
+	       (timer->flags & TIMER_CPUMASK) < nr_cpu_ids;
+}
+
+static bool is_delayed_work(const struct delayed_work *work)
+{
+	return is_code(work->work.func) && is_code(work->timer.function);
+}
+
+/* ---- the twins ---- */
+
+#define CHECK(name, right, argument)                                                               \
+	do {                                                                                       \
+		if (unlikely(!(right)))                                                            \
+			trap_argument(#name, (unsigned long)(argument), _RET_IP_);                 \
+	} while (0)
+
+#define TWIN_CHECKED(type, name, parameters, arguments, right, argument)                           \
+	type TWIN(name) parameters;                                                                \
+	EXPORT_SYMBOL_GPL(recov_twin_##name);                                                      \
+	type TWIN(name) parameters                                                                 \
+	{                                                                                          \
+		CHECK(name, right, argument);                                                      \
+		return name arguments;                                                             \
+	}
+
+#define TWIN_CHECKED_VOID(name, parameters, arguments, right, argument)                            \
+	void TWIN(name) parameters;                                                                \
+	EXPORT_SYMBOL_GPL(recov_twin_##name);                                                      \
+	void TWIN(name) parameters                                                                 \
+	{                                                                                          \
+		CHECK(name, right, argument);                                                      \
+		name arguments;                                                                    \
+	}
+
+TWIN_CHECKED_VOID(kfree, (const void *p), (p), may_be_freed(p), p)
+TWIN_CHECKED_VOID(kvfree, (const void *p), (p), is_vmalloc_addr(p) || may_be_freed(p), p)
+TWIN_CHECKED_VOID(kmem_cache_free, (struct kmem_cache * cache, void *p), (cache, p),
+		  is_slab_object(p) && release_slab_cache(p) == cache, p)
+TWIN_CHECKED_VOID(free_pages, (unsigned long address, unsigned int order), (address, order),
+		  !address || (PAGE_ALIGNED(address) && is_in_page(address)), address)
+TWIN_CHECKED_VOID(__free_pages, (struct page * page, unsigned int order), (page, order),
+		  is_page(page), page)
+TWIN_CHECKED_VOID(page_frag_free, (void *p), (p), is_in_page((unsigned long)p), p)
+/* Without a mapping it is the page that one gets. */
+TWIN_CHECKED_VOID(dma_free_attrs,
+		  (struct device * dev, size_t size, void *p, dma_addr_t handle,
+		   unsigned long attrs),
+		  (dev, size, p, handle, attrs),
+		  !p || attrs & DMA_ATTR_NO_KERNEL_MAPPING || is_coherent(p), p)
+
+#define TWIN_PACKET(name, parameters, arguments)                                                   \
+	TWIN_CHECKED_VOID(name, parameters, arguments, !skb || is_packet(skb), skb)
+
+ARGUMENT_FREE_ANY(TWIN_PACKET)
+ARGUMENT_DROP(TWIN_PACKET)
+TWIN_PACKET(consume_skb, (struct sk_buff * skb), (skb))
+TWIN_PACKET(napi_consume_skb, (struct sk_buff * skb, int budget), (skb, budget))
+
+#define TWIN_NAPI(name)                                                                            \
+	TWIN_CHECKED_VOID(name, (struct napi_struct * napi), (napi),                               \
+			  napi->dev &&is_code(napi->poll), napi)
+
+TWIN_NAPI(__napi_schedule)
+TWIN_NAPI(__napi_schedule_irqoff)
+
+#define TWIN_TIMER(name)                                                                           \
+	TWIN_CHECKED(int, name, (struct timer_list * timer, unsigned long expires),                \
+		     (timer, expires), is_timer(timer), timer)
+
+TWIN_TIMER(mod_timer)
+TWIN_TIMER(mod_timer_pending)
+TWIN_TIMER(timer_reduce)
+TWIN_CHECKED_VOID(add_timer, (struct timer_list * timer), (timer), is_timer(timer), timer)
+TWIN_CHECKED_VOID(add_timer_on, (struct timer_list * timer, int cpu), (timer, cpu), is_timer(timer),
+		  timer)
+TWIN_CHECKED_VOID(hrtimer_start_range_ns,
+		  (struct hrtimer * timer, ktime_t time, u64 range, const enum hrtimer_mode mode),
+		  (timer, time, range, mode), is_code(timer->function), timer)
+
+TWIN_CHECKED(bool, queue_work_on,
+	     (int cpu, struct workqueue_struct *queue, struct work_struct *work),
+	     (cpu, queue, work), is_code(work->func), work)
+
+#define TWIN_DELAYED_WORK(name)                                                                    \
+	TWIN_CHECKED(bool, name,                                                                   \
+		     (int cpu, struct workqueue_struct *queue, struct delayed_work *work,          \
+		      unsigned long delay),                                                        \
+		     (cpu, queue, work, delay), is_delayed_work(work), work)
+
+TWIN_DELAYED_WORK(queue_delayed_work_on)
+TWIN_DELAYED_WORK(mod_delayed_work_on)
+
+#define TWIN_TASKLET(name)                                                                         \
+	TWIN_CHECKED_VOID(name, (struct tasklet_struct * tasklet), (tasklet),                      \
+			  is_code(tasklet->func), tasklet)
+
+TWIN_TASKLET(__tasklet_schedule)
+TWIN_TASKLET(__tasklet_hi_schedule)
