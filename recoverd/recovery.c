@@ -170,14 +170,16 @@ static void look_at_noticed(struct patient *patient)
 {
 	json_auto_t *event = patient->evidence, *outlook = NULL;
 	struct manager *manager = patient->manager;
-	const struct driver *driver = driver_set_find(&manager->drivers, patient->driver);
 	const char *device =
 		json_string_value(json_object_get(json_object_get(event, "device"), "name"));
 	int trigger = __builtin_ctz(patient->noticed);
+	struct driver *driver;
 
 	patient->noticed = 0;
 	patient->evidence = NULL;
-	if (patient->under_way || now_ns() < patient->grace_end_ns || !driver ||
+	/* One without a device that could be carried over may be new here. */
+	if (patient->under_way || now_ns() < patient->grace_end_ns ||
+	    driver_set_get(&manager->drivers, patient->driver, &driver) < 0 ||
 	    driver->state != DRIVER_LIVE)
 		return;
 	outlook = recovery_outlook(patient->recovery, patient->driver);

@@ -204,7 +204,7 @@ check "the script is ended" told step-failed '.reason | test("did not end in tim
 check "with what it has started" nothing_left
 
 script ask 'exit 3'
-policy Steps='script:/root/ask rebind restart' Interval=1ms
+policy Steps='script:/root/ask rebind restart' Interval=1ms '[Detect]' Grace=0
 now
 check "a script fails" fault timer
 check "the driver comes back all the same" eventually 20 recovered
