@@ -27,8 +27,10 @@ kernel_dir() {
 	printf '%s\n' "$BUILD/kernels/$1"
 }
 
+# known_kernel NAME: a stock one, or one of the user's own that tests/campaign has laid out.
 known_kernel() {
 	local k
+	[[ $1 != own-* || ! -e $(kernel_dir "$1")/stamp ]] || return 0
 	for k in "${KERNELS[@]}"; do
 		[[ $k == "$1" ]] && return 0
 	done

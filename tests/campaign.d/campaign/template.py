@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The warm guest that trials are copies of, in a folder on /dev/shm."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+from .error import UNSUPPORTED, USAGE, CampaignError
+from .guest import PAYLOAD_SIZE, Guest
+from .qmp import QmpError
+
+TOP = pathlib.Path(__file__).resolve().parents[3]
+HERE = TOP / "tests" / "campaign.d"
+BUILD = TOP / "build"
+MEGABYTES = 768
+WARM_SECONDS = 300
+
+# What QEMU leaves to its own thread (ioeventfd, tx=bh) would make no two trials the same.
+VIRTIO = "virtio-net-pci,ioeventfd=off,tx=timer"
+# Driver: its card, the peer's card and driver. The two cannot share a driver.
+CARDS = {
+    "e1000": ("e1000", VIRTIO, "virtio_net"),
+    "e1000e": ("e1000e", VIRTIO, "virtio_net"),
+    "pcnet32": ("pcnet", VIRTIO, "virtio_net"),
+    "8139cp": ("rtl8139", VIRTIO, "virtio_net"),
+    "vmxnet3": ("vmxnet3", VIRTIO, "virtio_net"),
+    "virtio_net": (VIRTIO, "e1000", "e1000"),
+}
+
+
+class Template:
+    """A guest with the driver loaded and its workload tried once; MODE is stock or recoverd.
+
+    Use it as a context: the folder goes at the end.
+    """
+
+    def __init__(self, options, mode):
+        if options.driver not in CARDS:
+            raise CampaignError(USAGE, f"no card is known for the driver '{options.driver}'; "
+                                       f"there are: {' '.join(CARDS)}")
+        self.options = options
+        self.mode = mode
+        self.megabytes = MEGABYTES
+        self.card, self.peer_card, self.peer_driver = CARDS[options.driver]
+        self.kernel = str(BUILD / "kernels" / options.kernel / "vmlinuz")
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="recov-campaign.", dir="/dev/shm"))
+        self.initrd = str(self.folder / "initrd")
+        self.memory = str(self.folder / "memory")
+        self.state = str(self.folder / "state")
+        self.console = ""
+
+    def __enter__(self):
+        try:
+            self._make_initrd()
+            self._warm_up()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _make_initrd(self):
+        options = self.options
+        files = [TOP / "tests/guest/lib", TOP / "tests/netstate", HERE / "heartbeat",
+                 HERE / "campaign.policy", options.workload]
+        line = [TOP / "tests/vm/initrd", "--kernel", options.kernel, "--out", self.initrd]
+        if options.ko:
+            # The module has to have its own name there.
+            named = self.folder / f"{options.driver}.ko"
+            shutil.copy(options.ko, named)
+            files.append(named)
+        for file in files:
+            line += ["--file", str(file)]
+        line += [HERE / "warm.sh", self.mode, options.driver, self.peer_driver,
+                 pathlib.Path(options.workload).name]
+        done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False)
+        if done.returncode:
+            raise CampaignError(USAGE, (done.stderr.strip().splitlines() or ["no initramfs"])[-1])
+
+    def _warm_up(self):
+        payload = self.payload("")
+        with Guest(self, self.memory, payload) as guest:
+            try:
+                guest.negotiate()
+                self._wait_until_warm(guest)
+                guest.save(self.state)
+            except QmpError as error:
+                raise CampaignError(UNSUPPORTED, f"the guest for {self.mode} trials: {error}") \
+                    from None
+            finally:
+                self.console = guest.text["console"].decode(errors="replace")
+                self.output = guest.text["output"].decode(errors="replace")
+        os.unlink(payload)
+
+    def _wait_until_warm(self, guest):
+        end = time.monotonic() + WARM_SECONDS
+        while time.monotonic() < end:
+            alive = guest.read(1)
+            for line in guest.text["output"].decode(errors="replace").splitlines():
+                if line == "@ warm":
+                    return
+                if line.startswith("@ cold "):
+                    raise CampaignError(UNSUPPORTED, f"the guest for {self.mode} trials never got "
+                                                     f"warm: {line[7:]}")
+            if not alive:
+                raise CampaignError(UNSUPPORTED, f"the guest for {self.mode} trials never got "
+                                                 f"warm: {guest.stderr() or 'it died'}")
+        raise CampaignError(UNSUPPORTED, f"the guest for {self.mode} trials was not warm after "
+                                         f"{WARM_SECONDS} s")
+
+    def payload(self, script):
+        """A file with what a copy is to run. The caller removes it, or the context does."""
+        data = script.encode()
+        if len(data) > PAYLOAD_SIZE:
+            raise CampaignError(USAGE, f"a plan of {len(data)} bytes: a trial carries "
+                                       f"{PAYLOAD_SIZE}")
+        handle, path = tempfile.mkstemp(prefix="trial.", dir=self.folder)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data.ljust(PAYLOAD_SIZE, b"\0"))
+        return path
+
+    def copy(self, payload):
+        """A copy of the warm guest that has not run yet. QmpError when there is none."""
+        guest = Guest(self, self.memory, payload, incoming=True)
+        try:
+            guest.negotiate()
+            guest.load(self.state)
+            guest.say(b"go\n")
+        except BaseException:
+            guest.close()
+            raise
+        return guest
