@@ -68,7 +68,7 @@ UNIT_TESTS := $(patsubst $(B)/obj/%.o,$(B)/%,$(UNIT_MAIN))
 # Archives: a program takes from them what it uses.
 PARTS := $(if $(RECOVERD_PARTS),$(B)/obj/recoverd.a) $(if $(REPLUG),$(B)/libreplug.a)
 
-.PHONY: all module module-install kmod unit fuzz demo test soak bench fault-table check install install-built uninstall clean distclean help print-flags
+.PHONY: all module module-install kmod unit fuzz demo test soak bench fault-table campaign check install install-built uninstall clean distclean help print-flags
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -85,6 +85,7 @@ help:
 	@echo 'make soak       the long tests'
 	@echo 'make bench      the measurements'
 	@echo 'make fault-table  what becomes of each fault in each context'
+	@echo 'make campaign   hundreds of seeded faults in e1000, without and with recoverd'
 	@echo 'make check      sparse, clang-tidy, shellcheck, clang-format'
 	@echo 'make install    into DESTDIR, below prefix ($(prefix)); uninstall'
 	@echo 'make clean      remove what was built; distclean: the downloaded kernels as well'
@@ -242,6 +243,15 @@ soak bench fault-table:
 	+$(MAKE) -j$(jobs) all
 	scripts/kmod
 	tests/$(subst -,_,$@)
+
+CAMPAIGN ?= --seeds 400
+
+campaign:
+	scripts/setup build kernel vm
+	scripts/kernels
+	+$(MAKE) -j$(jobs) all
+	scripts/kmod
+	tests/campaign run $(CAMPAIGN)
 
 check:
 	scripts/setup build kernel check
