@@ -99,6 +99,30 @@ static struct tap_record *scan_for_record(unsigned long sp, const struct stack_i
 	return NULL;
 }
 
+/* Of records that are no more, nothing is left to be found: the lowest one is the innermost call. */
+static struct tap_record *lowest_record(unsigned long begin, unsigned long end)
+{
+	for (; begin + sizeof(struct tap_record) <= end; begin += sizeof(long)) {
+		struct tap_record *record = (void *)begin;
+
+		if (word_at(begin) == tap_magic(record))
+			return record;
+	}
+	return NULL;
+}
+
+/* Of a CPU whose stack pointer leads nowhere. */
+static struct tap_record *record_of_cpu(unsigned int context)
+{
+	unsigned long begin = (unsigned long)task_stack_page(current);
+	unsigned long end = ALIGN((unsigned long)*raw_cpu_ptr(irq_stack), PAGE_SIZE);
+	struct tap_record *record = lowest_record(end - IRQ_STACK_SIZE, end);
+
+	if (!record)
+		record = lowest_record(begin, begin + THREAD_SIZE);
+	return record && is_of_context(record, context) ? record : NULL;
+}
+
 struct tap_record *trap_find(struct pt_regs *regs, struct fault *fault)
 {
 	struct tap_record *record = NULL;
@@ -108,7 +132,8 @@ struct tap_record *trap_find(struct pt_regs *regs, struct fault *fault)
 	case WALK_FOUND:
 		return record;
 	case WALK_LOST:
-		return scan_for_record(regs->sp, &stack, fault->context);
+		return stack.begin ? scan_for_record(regs->sp, &stack, fault->context)
+				   : record_of_cpu(fault->context);
 	default:
 		return NULL;
 	}
@@ -144,32 +169,14 @@ asmlinkage struct tap_record *tap_record_at(unsigned long sp)
 	return scan_for_record(sp, &state.stack_info, preempt_count());
 }
 
-/* Of records that are no more, nothing is left to be found: the lowest one is the innermost call. */
-static struct tap_record *lowest_record(unsigned long begin, unsigned long end)
-{
-	for (; begin + sizeof(struct tap_record) <= end; begin += sizeof(long)) {
-		struct tap_record *record = (void *)begin;
-
-		if (word_at(begin) == tap_magic(record))
-			return record;
-	}
-	return NULL;
-}
-
 struct tap_record *trap_find_lost(struct pt_regs *regs, struct fault *fault)
 {
-	unsigned long begin = (unsigned long)task_stack_page(current);
 	struct tap_record *record = NULL;
 	struct stack_info stack;
-	unsigned long end;
 
 	if (unwind_to_record(regs, fault, &stack, &record) == WALK_FOUND)
 		return record;
-	end = ALIGN((unsigned long)*raw_cpu_ptr(irq_stack), PAGE_SIZE);
-	record = lowest_record(end - IRQ_STACK_SIZE, end);
-	if (!record)
-		record = lowest_record(begin, begin + THREAD_SIZE);
-	return record && is_of_context(record, fault->context) ? record : NULL;
+	return record_of_cpu(fault->context);
 }
 
 int __init trap_find_init(void)
