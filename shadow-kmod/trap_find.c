@@ -123,11 +123,22 @@ static struct tap_record *record_of_cpu(unsigned int context)
 	return record && is_of_context(record, context) ? record : NULL;
 }
 
+/* A function that takes one word more off its stack than it has put there returns to what is above its
+ * return address. The record's first word may lie below what the exception has put there by now. */
+static struct tap_record *record_returned_to(const struct pt_regs *regs, unsigned int context)
+{
+	struct tap_record *record = (void *)(regs->sp - sizeof(long));
+
+	return regs->ip == tap_magic(record) && is_of_context(record, context) ? record : NULL;
+}
+
 struct tap_record *trap_find(struct pt_regs *regs, struct fault *fault)
 {
-	struct tap_record *record = NULL;
+	struct tap_record *record = record_returned_to(regs, fault->context);
 	struct stack_info stack;
 
+	if (record)
+		return record;
 	switch (unwind_to_record(regs, fault, &stack, &record)) {
 	case WALK_FOUND:
 		return record;
