@@ -41,7 +41,8 @@ def command_line(template, memory, payload, sockets, incoming):
     numbers from the processor would make no two trials the same."""
     shared = "off" if incoming else "on"
     line = [
-        "taskset", "-c", str(processor()), "qemu-system-x86_64",
+        # Nobody else would end it if this process were killed.
+        "setpriv", "--pdeathsig", "KILL", "taskset", "-c", str(processor()), "qemu-system-x86_64",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-machine", "pc,memory-backend=ram", "-m", str(template.megabytes), "-smp", "1",
         "-object", f"memory-backend-file,id=ram,size={template.megabytes}M,mem-path={memory},"

@@ -4,6 +4,7 @@
 import argparse
 import pathlib
 import shutil
+import signal
 import sys
 
 from . import kernel, report, runner, summary
@@ -168,8 +169,14 @@ def run_replay(options):
     return 0 if result["outcome"] == wanted["outcome"] else FAILED
 
 
+def interrupt(*_):
+    """Guests end, and what has been found out is kept."""
+    raise KeyboardInterrupt
+
+
 def main(arguments):
     """Returns the exit status."""
+    signal.signal(signal.SIGTERM, interrupt)
     verbs = {"run": run_campaign, "report": run_report, "replay": run_replay}
     try:
         options = parser().parse_args(arguments)

@@ -15,6 +15,8 @@ from .qmp import QmpError
 TOP = pathlib.Path(__file__).resolve().parents[3]
 HERE = TOP / "tests" / "campaign.d"
 BUILD = TOP / "build"
+SHM = pathlib.Path("/dev/shm")
+PREFIX = "recov-campaign."
 MEGABYTES = 768
 WARM_SECONDS = 300
 
@@ -29,6 +31,14 @@ CARDS = {
     "vmxnet3": ("vmxnet3", VIRTIO, "virtio_net"),
     "virtio_net": (VIRTIO, "e1000", "e1000"),
 }
+
+
+def remove_leftovers():
+    """Of campaigns that were killed."""
+    for folder in SHM.glob(PREFIX + "*"):
+        pid = folder.name.removeprefix(PREFIX).split(".")[0]
+        if pid.isdigit() and not (pathlib.Path("/proc") / pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Template:
@@ -46,7 +56,8 @@ class Template:
         self.megabytes = MEGABYTES
         self.card, self.peer_card, self.peer_driver = CARDS[options.driver]
         self.kernel = str(BUILD / "kernels" / options.kernel / "vmlinuz")
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="recov-campaign.", dir="/dev/shm"))
+        remove_leftovers()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}.", dir=SHM))
         self.initrd = str(self.folder / "initrd")
         self.memory = str(self.folder / "memory")
         self.state = str(self.folder / "state")
