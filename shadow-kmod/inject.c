@@ -21,6 +21,7 @@
 #include "tap_compat.h"
 
 #define WAIT_LIMIT  (5 * HZ)
+#define RETRY	    HZ /* to undo what a CPU that hangs stands in the way of */
 #define RECORD_PORT 0xe9
 
 static DEFINE_MUTEX(verb_mutex); /* one verb at a time; taken before: */
@@ -110,8 +111,11 @@ static void end(struct work_struct *work)
 
 	if (atomic_cmpxchg(&inject->state, INJECT_PLANTED, INJECT_ENDING) != INJECT_PLANTED)
 		return;
-	if (inject->n_sites)
-		inject_text_restore(inject);
+	if (inject->n_sites && inject_text_restore(inject) == -ETIMEDOUT) {
+		atomic_set(&inject->state, INJECT_PLANTED);
+		queue_delayed_work(works, &inject->end, RETRY);
+		return;
+	}
 	inject_calls_restore(inject);
 	inject->ended_ns = ktime_get_ns();
 	atomic_set_release(&inject->state, INJECT_ENDED);
@@ -568,9 +572,12 @@ void inject_uninit(void)
 {
 	struct inject *inject, *next;
 
-	list_for_each_entry(inject, &injections, list)
-		begin_end(inject);
-	flush_workqueue(works);
+	list_for_each_entry(inject, &injections, list) {
+		do {
+			begin_end(inject);
+			flush_workqueue(works);
+		} while (atomic_read_acquire(&inject->state) != INJECT_ENDED);
+	}
 	list_for_each_entry_safe(inject, next, &injections, list)
 		inject_forget(inject);
 	unregister_module_notifier(&module_block);

@@ -82,11 +82,11 @@ struct inject *inject_find_text(unsigned long address);
 /* The driver's text once more, writable. May sleep. */
 int inject_text_map(struct inject *inject);
 void inject_text_unmap(struct inject *inject);
-/* Puts all in, and commits; or nothing, with failed. Waits for each CPU: for ever, if one hangs with
- * interrupts off. */
+/* Puts all in, and commits; or nothing, with failed. -ETIMEDOUT: a CPU hangs. */
 int inject_text_plant(struct inject *inject);
-/* Takes all out again that is still there, and counts the rest in differing. Waits likewise. */
-void inject_text_restore(struct inject *inject);
+/* Takes all out again that is still there, and counts the rest in differing. -ETIMEDOUT likewise:
+ * nothing is taken out. -ENOENT: the driver is gone. */
+int inject_text_restore(struct inject *inject);
 int inject_text_init(void);
 void inject_text_uninit(void);
 

@@ -17,7 +17,8 @@
 
 #include "inject.h"
 
-#define INT3 0xcc
+#define INT3	     0xcc
+#define ANSWER_LIMIT (2 * HZ)
 
 static u8 *alias_of(const struct inject *inject, const struct recov_inject_site *site)
 {
@@ -95,11 +96,46 @@ static int poke_cpu(void *data)
 	return 0;
 }
 
+static DEFINE_PER_CPU(struct work_struct, answer_works);
+static atomic_t n_unanswered;
+static DECLARE_COMPLETION(all_answered);
+
+static void answer(struct work_struct *work)
+{
+	if (atomic_dec_and_test(&n_unanswered))
+		complete(&all_answered);
+}
+
+/* Does each CPU get to its tasks? stop_machine() would wait for one that does not, and all others with
+ * it, for good. */
+static int ask_cpus(void)
+{
+	unsigned int cpu;
+	long left;
+
+	cpus_read_lock();
+	reinit_completion(&all_answered);
+	atomic_set(&n_unanswered, num_online_cpus());
+	for_each_online_cpu(cpu)
+	{
+		struct work_struct *work = per_cpu_ptr(&answer_works, cpu);
+
+		INIT_WORK(work, answer);
+		schedule_work_on(cpu, work);
+	}
+	left = wait_for_completion_timeout(&all_answered, ANSWER_LIMIT);
+	for_each_online_cpu(cpu) cancel_work_sync(per_cpu_ptr(&answer_works, cpu));
+	cpus_read_unlock();
+	return left ? 0 : -ETIMEDOUT;
+}
+
 static int poke_run(struct inject *inject, int (*write)(struct inject *inject))
 {
 	struct poke poke = {.inject = inject, .write = write};
-	int err = stop_machine(poke_cpu, &poke, cpu_online_mask);
+	int err = ask_cpus();
 
+	if (!err)
+		err = stop_machine(poke_cpu, &poke, cpu_online_mask);
 	return err ? err : poke.err;
 }
 
@@ -157,9 +193,9 @@ int inject_text_plant(struct inject *inject)
 	return poke_run(inject, write_sites);
 }
 
-void inject_text_restore(struct inject *inject)
+int inject_text_restore(struct inject *inject)
 {
-	poke_run(inject, restore_sites);
+	return poke_run(inject, restore_sites);
 }
 
 /* ---- the mapping ---- */
