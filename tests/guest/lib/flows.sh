@@ -4,7 +4,7 @@
 
 FLOWS_SERVER=
 # Messages a second of each flow: what an emulated CPU carries next to everything else.
-FLOWS_RATE=400
+FLOWS_RATE=200
 
 # flows_start [OPTION...]: five flows to the peer, until flows_stop; OPTIONs of `flow run`.
 flows_start() {
