@@ -63,7 +63,7 @@ sleep 1
 
 title "Three swaps; the lines with > are recoverd's events as they come"
 mkfifo "$RESULTS/follow"
-jq --unbuffered -r 'select(.event != "swap.phase" or .duration_ns)
+jq -r 'select(.event != "swap.phase" or .duration_ns)
 	| "> \(.ts[11:23]) \(.event)" + (if .phase then " \(.phase)" else "" end)
 	+ (if .event == "driver.fault" then " \(.cause) at \(.site), \(.context)" else "" end)
 	+ (if .step then " \(.step)" else "" end)
