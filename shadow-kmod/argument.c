@@ -31,10 +31,15 @@ static __always_inline bool is_in_memory(const void *p)
 	return (unsigned long)p - PAGE_OFFSET < (unsigned long)high_memory - PAGE_OFFSET;
 }
 
-static __always_inline bool is_slab_object(const void *p)
+/* Of a slab object; NULL: it is none. */
+static __always_inline struct kmem_cache *cache_of(const void *p)
 {
-	return is_in_memory(p) && IS_ALIGNED((unsigned long)p, ARCH_SLAB_MINALIGN) &&
-	       PageSlab(virt_to_head_page(p));
+	struct page *head;
+
+	if (!is_in_memory(p) || !IS_ALIGNED((unsigned long)p, ARCH_SLAB_MINALIGN))
+		return NULL;
+	head = virt_to_head_page(p);
+	return PageSlab(head) ? release_page_cache(head) : NULL;
 }
 
 /* Large pieces of memory are pages of their own. */
@@ -50,7 +55,7 @@ static bool is_large_object(const void *p)
 
 static __always_inline bool may_be_freed(const void *p)
 {
-	return ZERO_OR_NULL_PTR(p) || is_slab_object(p) || is_large_object(p);
+	return ZERO_OR_NULL_PTR(p) || cache_of(p) || is_large_object(p);
 }
 
 /* Of a page that somebody has. */
@@ -75,8 +80,7 @@ static bool is_coherent(const void *p)
 
 static __always_inline bool is_packet(struct sk_buff *skb)
 {
-	return is_slab_object(skb) && net_is_packet_cache(release_slab_cache(skb)) &&
-	       refcount_read(&skb->users);
+	return net_is_packet_cache(cache_of(skb)) && refcount_read(&skb->users);
 }
 
 /* The kernel's and the modules' code are at the end of the address space. */
@@ -123,7 +127,7 @@ static bool is_delayed_work(const struct delayed_work *work)
 TWIN_CHECKED_VOID(kfree, (const void *p), (p), may_be_freed(p), p)
 TWIN_CHECKED_VOID(kvfree, (const void *p), (p), is_vmalloc_addr(p) || may_be_freed(p), p)
 TWIN_CHECKED_VOID(kmem_cache_free, (struct kmem_cache * cache, void *p), (cache, p),
-		  is_slab_object(p) && release_slab_cache(p) == cache, p)
+		  cache &&cache_of(p) == cache, p)
 TWIN_CHECKED_VOID(free_pages, (unsigned long address, unsigned int order), (address, order),
 		  !address || (PAGE_ALIGNED(address) && is_in_page(address)), address)
 TWIN_CHECKED_VOID(__free_pages, (struct page * page, unsigned int order), (page, order),

@@ -149,35 +149,50 @@ void held_release_spins(const struct tap_record *record)
 #define SLOTS	    (1u << SLOTS_ORDER)
 #define SLOTS_TRIED 8
 
-/* Which task has which: a slot is written only by its task. */
-static struct mutex_slot {
+/* A slot is written only by its task. */
+struct mutex_slot {
 	struct task_struct *task; /* compared, never looked into; NULL: free */
 	struct mutex *lock;
-	unsigned long sp;
-} slots[SLOTS];
+	unsigned long sp; /* where the stack was */
+};
 
-/* Which task waits for which. */
-static struct mutex_wait {
-	struct task_struct *task; /* likewise */
-	struct mutex *lock;
-} waits[SLOTS];
+/* Which task has which, and which one waits for which. */
+static struct mutex_slot slots[SLOTS], waits[SLOTS];
 
-static unsigned int nth_slot(const struct task_struct *task, unsigned int i)
+static struct mutex_slot *nth_slot(struct mutex_slot *table, const struct task_struct *task,
+				   unsigned int i)
 {
-	return (hash_ptr(task, SLOTS_ORDER) + i) % SLOTS;
+	return &table[(hash_ptr(task, SLOTS_ORDER) + i) % SLOTS];
 }
 
-static struct mutex_slot *slot_of_task(unsigned int i)
-{
-	return &slots[nth_slot(current, i)];
-}
-
-static struct mutex_wait *wait_of(const struct task_struct *task)
+static bool take_slot(struct mutex_slot *table, struct mutex *lock)
 {
 	unsigned int i;
 
 	for (i = 0; i < SLOTS_TRIED; i++) {
-		struct mutex_wait *wait = &waits[nth_slot(task, i)];
+		struct mutex_slot *slot = nth_slot(table, current, i);
+
+		if (READ_ONCE(slot->task) || cmpxchg(&slot->task, NULL, current))
+			continue;
+		slot->sp = current_stack_pointer;
+		WRITE_ONCE(slot->lock, lock);
+		return true;
+	}
+	return false;
+}
+
+static void free_slot(struct mutex_slot *slot)
+{
+	WRITE_ONCE(slot->lock, NULL);
+	smp_store_release(&slot->task, NULL);
+}
+
+static struct mutex_slot *wait_of(const struct task_struct *task)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS_TRIED; i++) {
+		struct mutex_slot *wait = nth_slot(waits, task, i);
 
 		if (READ_ONCE(wait->task) == task)
 			return wait;
@@ -203,7 +218,7 @@ static bool leads_back(const struct mutex *lock)
 
 	for (i = 0; i < CIRCLE_MAX && lock; i++) {
 		const struct task_struct *owner = owner_of(lock);
-		const struct mutex_wait *wait;
+		const struct mutex_slot *wait;
 
 		if (owner == current)
 			return true;
@@ -225,40 +240,21 @@ static bool is_circle(const struct mutex *lock)
 	return true;
 }
 
-static bool note_wait(struct mutex *lock)
-{
-	unsigned int i;
-
-	for (i = 0; i < SLOTS_TRIED; i++) {
-		struct mutex_wait *wait = &waits[nth_slot(current, i)];
-
-		if (READ_ONCE(wait->task))
-			continue;
-		if (!cmpxchg(&wait->task, NULL, current)) {
-			WRITE_ONCE(wait->lock, lock);
-			return true;
-		}
-	}
-	return false;
-}
-
 void held_wait_over(void)
 {
-	struct mutex_wait *wait = wait_of(current);
+	struct mutex_slot *wait = wait_of(current);
 
-	if (!wait)
-		return;
-	WRITE_ONCE(wait->lock, NULL);
-	smp_store_release(&wait->task, NULL);
+	if (wait)
+		free_slot(wait);
 }
 
 bool held_wait(struct mutex *lock, unsigned long caller)
 {
 	bool noted;
 
-	if (likely(!owner_of(lock)))
+	if (likely(!atomic_long_read(&lock->owner)))
 		return false;
-	noted = note_wait(lock);
+	noted = take_slot(waits, lock);
 	smp_mb(); /* of two that close a circle, one sees the other */
 	if (!is_circle(lock))
 		return noted;
@@ -269,23 +265,7 @@ bool held_wait(struct mutex *lock, unsigned long caller)
 
 void held_add_mutex(struct mutex *lock)
 {
-	unsigned int i;
-
-	for (i = 0; i < SLOTS_TRIED; i++) {
-		struct mutex_slot *slot = slot_of_task(i);
-
-		if (READ_ONCE(slot->task) || cmpxchg(&slot->task, NULL, current))
-			continue;
-		slot->sp = current_stack_pointer;
-		slot->lock = lock;
-		return;
-	}
-}
-
-static void free_slot(struct mutex_slot *slot)
-{
-	slot->lock = NULL;
-	smp_store_release(&slot->task, NULL);
+	take_slot(slots, lock);
 }
 
 void held_drop_mutex(struct mutex *lock)
@@ -293,7 +273,7 @@ void held_drop_mutex(struct mutex *lock)
 	unsigned int i;
 
 	for (i = 0; i < SLOTS_TRIED; i++) {
-		struct mutex_slot *slot = slot_of_task(i);
+		struct mutex_slot *slot = nth_slot(slots, current, i);
 
 		if (READ_ONCE(slot->task) == current && slot->lock == lock) {
 			free_slot(slot);
@@ -315,7 +295,7 @@ void held_release_mutexes(const struct tap_record *record)
 
 	held_wait_over();
 	for (i = 0; i < SLOTS_TRIED; i++) {
-		struct mutex_slot *slot = slot_of_task(i);
+		struct mutex_slot *slot = nth_slot(slots, current, i);
 		struct mutex *lock = slot->lock;
 
 		if (READ_ONCE(slot->task) != current || !is_in_call(record, slot->sp))

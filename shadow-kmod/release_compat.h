@@ -35,9 +35,9 @@ struct release_timer_base {
 	struct hlist_head vectors[RELEASE_WHEEL_SIZE];
 } ____cacheline_aligned;
 
-/* The cache of an object: of mm/slab.h's struct slab, which is the struct page. Since 6.2
+/* The cache of the objects in a page: of mm/slab.h's struct slab, which is the struct page. Since 6.2
  * (130d4df57390, "mm/sl[au]b: rearrange struct slab fields to allow larger rcu_head") the second word. */
-static inline struct kmem_cache *release_slab_cache(const void *object)
+static inline struct kmem_cache *release_page_cache(const struct page *head)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 	const unsigned int word = 3;
@@ -45,7 +45,12 @@ static inline struct kmem_cache *release_slab_cache(const void *object)
 	const unsigned int word = 1;
 #endif
 
-	return ((struct kmem_cache **)virt_to_head_page(object))[word];
+	return ((struct kmem_cache **)head)[word];
+}
+
+static inline struct kmem_cache *release_slab_cache(const void *object)
+{
+	return release_page_cache(virt_to_head_page(object));
 }
 
 #endif /* RELEASE_COMPAT_H */
