@@ -239,7 +239,7 @@ json_t *observed_missed(struct observer *observer)
 		[RECOV_COUNTER_RING_FULL] = "records",
 		[RECOV_COUNTER_UNKNOWN_FREE] = "unknown_frees",
 	};
-	json_t *missed = json_object();
+	json_t *missed = programs_skipped();
 
 	for (unsigned i = 0; i < RECOV_COUNTERS; i++) {
 		if (names[i])
@@ -247,6 +247,5 @@ json_t *observed_missed(struct observer *observer)
 					    json_integer((json_int_t)observer_counter(
 						    observer, (enum recov_counter)i)));
 	}
-	json_object_set_new(missed, "skipped", json_integer((json_int_t)programs_skipped()));
 	return missed;
 }

@@ -313,9 +313,9 @@ void programs_remove(void)
 	probe_set_forget(probes);
 }
 
-unsigned long long programs_skipped(void)
+json_t *programs_skipped(void)
 {
-	unsigned long long skipped = 0;
+	json_t *skipped = json_object();
 
 	for (unsigned i = 0; i < PROGRAMS_GROUPS; i++) {
 		_cleanup_closedir_ DIR *dir = NULL;
@@ -335,8 +335,11 @@ unsigned long long programs_skipped(void)
 			if (link_fd < 0 || bpf_obj_get_info_by_fd(link_fd, &link, &size) < 0)
 				continue;
 			fd = bpf_prog_get_fd_by_id(link.prog_id);
-			if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &program, &program_size) == 0)
-				skipped += program.recursion_misses;
+			if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &program, &program_size) == 0 &&
+			    program.recursion_misses)
+				json_object_set_new(
+					skipped, entry->d_name,
+					json_integer((json_int_t)program.recursion_misses));
 		}
 	}
 	return skipped;

@@ -32,9 +32,10 @@ calls() {
 		add // 0' "$RESULTS/look"
 }
 
-# lost NAME...: what the last look knows to have been missed.
+# lost NAME...: what the last look knows to have been missed; a program has missed none until it is
+# named.
 lost() {
-	jq '[.missed[$ARGS.positional[]]] | add' "$RESULTS/look" --args "$@"
+	jq '[.missed[$ARGS.positional[]] // 0] | add' "$RESULTS/look" --args "$@"
 }
 
 # produced NAME: what leaky has counted itself.
@@ -42,18 +43,21 @@ produced() {
 	jq ".$1" "$COUNTS"
 }
 
-# storm ENTRY FUNCTION: sets PER_SECOND, SEEN, LOST and PRODUCED, so it is for no subshell.
+# storm ENTRY FUNCTION: sets PER_SECOND, SEEN, LOST and PRODUCED, so it is for no subshell. What the
+# programs of other objects miss meanwhile is none of the entries.
 storm() {
 	local entry=$1 function=$2
+	local -a names=(entries running "on_$entry" "on_${entry}_done")
 	look || return
-	SEEN=$(calls "$function") LOST=$(lost entries running skipped) PRODUCED=$(produced "$entry")
+	SEEN=$(calls "$function") LOST=$(lost "${names[@]}") PRODUCED=$(produced "$entry")
 	load storm "$entry" $COUNT >"$RESULTS/storm" || return
 	look || return
 	SEEN=$(($(calls "$function") - SEEN))
-	LOST=$(($(lost entries running skipped) - LOST))
+	LOST=$(($(lost "${names[@]}") - LOST))
 	PRODUCED=$(($(produced "$entry") - PRODUCED))
 	PER_SECOND=$(jq '.count / .ns * 1e9 | floor' "$RESULTS/storm")
 	note "$entry: $PRODUCED of them, $PER_SECOND a second; $SEEN seen, $LOST lost"
+	note "missed of anything: $(jq -c .missed "$RESULTS/look")"
 }
 
 resident() {
