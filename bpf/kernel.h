@@ -233,6 +233,10 @@ struct task_io_accounting {
 	u64 syscr, syscw;
 };
 
+struct llist_head {
+	struct llist_node *first;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state, flags;
@@ -243,6 +247,7 @@ struct task_struct {
 	unsigned long nvcsw, nivcsw, min_flt, maj_flt;
 	char comm[16];
 	struct task_io_accounting ioac;
+	struct llist_head rethooks;
 };
 
 struct bpf_iter_meta {

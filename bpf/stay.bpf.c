@@ -46,6 +46,10 @@ int tasks(struct bpf_iter__task *ctx)
 
 	if (!task || !state.span.end || task->on_cpu)
 		return 0; /* what a stack says in use is of the last time it was not */
+	/* Below a kretprobe the kernel warns of who looks at the stack of a task that may run:
+	 * rethook_find_ret_addr(). */
+	if (bpf_core_field_exists(task->rethooks) && task->rethooks.first)
+		return 0;
 	asleep = task->__state;
 	if (asleep && (!(asleep & TASK_UNINTERRUPTIBLE) || asleep & TASK_NOLOAD))
 		return 0;
