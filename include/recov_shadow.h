@@ -202,6 +202,7 @@ enum recov_fault_cause {
 	RECOV_FAULT_DEADLOCK, /* it asked for a lock that its CPU or task holds; address */
 	RECOV_FAULT_HANG,     /* a call that did not return */
 	RECOV_FAULT_ARGUMENT, /* it gave a function of the kernel what it can't take; service, address */
+	RECOV_FAULT_BREAKPOINT, /* an int3 that nobody has planted */
 };
 
 /* In what context the call was. */
@@ -277,6 +278,8 @@ enum recov_released_class {
 	RECOV_RELEASED_REGION,	/* of a device's address space */
 	RECOV_RELEASED_ENABLE,	/* devices that were on */
 	RECOV_RELEASED_RESET,	/* devices that have been reset besides */
+	RECOV_RELEASED_QUEUE,	/* of virtio */
+	RECOV_RELEASED_CPUHP,	/* states of CPU hotplug, with their instances */
 	RECOV_RELEASED_CLASSES = 16
 };
 
@@ -289,8 +292,9 @@ struct recov_released {
 };
 
 /* INJECT: plant mistakes into a driver that is loaded, as a test of what becomes of it. They stay when
- * the session is closed, until UNDO, until this module is unloaded, or until the driver is; and as a
- * whole no longer than for_ms, or than max_hits of them were met.
+ * the session is closed, until UNDO, or until the driver is unloaded; and as a whole no longer than
+ * for_ms, or than max_hits of them were met. Before that this module can't be unloaded: where a CPU
+ * hangs they can't be undone.
  *
  * A site is an instruction of the driver that others take the place of. Its first byte is a breakpoint
  * at first, so that the moment is known in which it is met for the first time; then that byte is put

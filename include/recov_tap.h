@@ -87,8 +87,14 @@
 	X(sk_skb_reason_drop)                                                                      \
 	X(consume_skb)                                                                             \
 	X(napi_consume_skb)                                                                        \
+	X(eth_type_trans)                                                                          \
+	X(napi_gro_receive)                                                                        \
+	X(netif_receive_skb)                                                                       \
+	X(netif_rx)                                                                                \
+	X(napi_schedule_prep)                                                                      \
 	X(__napi_schedule)                                                                         \
 	X(__napi_schedule_irqoff)                                                                  \
+	X(napi_complete_done)                                                                      \
 	X(mod_timer)                                                                               \
 	X(mod_timer_pending)                                                                       \
 	X(timer_reduce)                                                                            \
@@ -99,12 +105,21 @@
 	X(queue_delayed_work_on)                                                                   \
 	X(mod_delayed_work_on)                                                                     \
 	X(__tasklet_schedule)                                                                      \
-	X(__tasklet_hi_schedule)
+	X(__tasklet_hi_schedule)                                                                   \
+	X(__udelay)                                                                                \
+	X(__ndelay)                                                                                \
+	X(__const_udelay)                                                                          \
+	X(msleep)                                                                                  \
+	X(usleep_range_state)
 
 /* What a function answers in place of a driver that has failed. */
 enum recov_tap_answer {
 	RECOV_TAP_ZERO,	 /* nothing, false, NULL, a count, IRQ_NONE, NETDEV_TX_OK */
 	RECOV_TAP_ERROR, /* -EIO: a signed integer of at least 32 bits */
+	/* -EOPNOTSUPP: int (struct net_device *, char *, size_t) and int (struct net_device *,
+	 * struct netdev_phys_item_id *), of which any other error keeps the kernel from saying
+	 * anything of the device: rtnl_fill_ifinfo() */
+	RECOV_TAP_UNSUPPORTED,
 };
 
 /* What kind of call it is, where that matters for what has to be put right after an unwind. */
@@ -117,6 +132,10 @@ enum recov_tap_kind {
 	RECOV_TAP_XMIT,	 /* netdev_tx_t (struct sk_buff *, struct net_device *) */
 	RECOV_TAP_TIMER, /* void (struct timer_list *) */
 	RECOV_TAP_WORK,	 /* void (struct work_struct *) */
+	RECOV_TAP_STATS, /* struct net_device_stats *(struct net_device *), which is never NULL */
+	/* void (struct virtio_device *), as remove() is: virtio's core warns of one that has not
+	 * stopped its device */
+	RECOV_TAP_VIRTIO,
 };
 
 struct recov_tap {

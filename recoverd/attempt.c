@@ -22,6 +22,7 @@ struct attempt {
 	struct attempt *next; /* of the plans */
 	struct worker *worker;
 	enum job_kind kind;
+	enum job_target target;
 	char driver[REPLUG_NAME_MAX];
 	char *image;
 	const char *cause;
@@ -274,12 +275,14 @@ static void finish_swap(struct attempt *attempt, const struct replug_result *res
 	}
 }
 
-/* To put the same image back in is what the user asks for; that another one did not get in is not. */
+/* To put the same image back in is what the user asks for; that another one did not get in, or that one
+ * armed, is not. */
 static void name_undone(const struct attempt *attempt, struct replug_result *result)
 {
 	const struct intent *intent = attempt->manager->intent;
+	bool same = attempt->target == TARGET_INSTALLED || attempt->target == TARGET_LOADED;
 
-	if (strcmp(attempt->cause, "request") == 0 && intent && !intent->image) {
+	if (strcmp(attempt->cause, "request") == 0 && same && intent && !intent->image) {
 		result->outcome = REPLUG_SUCCESS;
 		result->error = (struct replug_error){};
 	} else if (!result->error.text[0]) {
@@ -398,6 +401,7 @@ int attempt_start(struct manager *manager, const struct attempt_request *request
 		return -ENOMEM;
 	attempt->manager = manager;
 	attempt->kind = request->kind;
+	attempt->target = request->target;
 	attempt->cause = request->cause;
 	attempt->begun_ns = now_ns();
 	strcpy(attempt->driver, request->driver);

@@ -20,6 +20,7 @@ static const char *cause_name(unsigned cause)
 		[RECOV_FAULT_DEADLOCK] = "deadlock",
 		[RECOV_FAULT_HANG] = "hang",
 		[RECOV_FAULT_ARGUMENT] = "bad-argument",
+		[RECOV_FAULT_BREAKPOINT] = "breakpoint",
 	};
 
 	return cause < ARRAY_SIZE(names) && names[cause] ? names[cause] : "unknown";

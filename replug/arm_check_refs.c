@@ -95,7 +95,7 @@ static int check_tap(const struct arm_check *c, size_t tap)
 	struct check_place *place;
 
 	if (record->function || record->reserved || record->kernel[0] || record->kernel[1] ||
-	    record->answer > RECOV_TAP_ERROR || record->kind > RECOV_TAP_WORK ||
+	    record->answer > RECOV_TAP_UNSUPPORTED || record->kind > RECOV_TAP_VIRTIO ||
 	    record->stack_words > RECOV_TAP_STACK_MAX)
 		return arm_check_fail(c, "tap %zu holds something else", tap);
 	if (!arm_check_read(c, c->taps_rela, tap, R_X86_64_64, tap * sizeof(*record), &relocation,

@@ -225,6 +225,25 @@ static bool is_int(const struct types *types, __u32 id)
 	return type && is_signed(type) && type->size == sizeof(int);
 }
 
+static bool is_size(const struct types *types, __u32 id)
+{
+	const struct btf_type *type = resolve(types, &id);
+
+	return type && btf_is_int(type) && !is_signed(type) && type->size == sizeof(size_t);
+}
+
+static bool is_pointer_to_char(const struct types *types, __u32 id)
+{
+	const struct btf_type *type = resolve(types, &id);
+	__u32 to;
+
+	if (!type || !btf_is_ptr(type))
+		return false;
+	to = type->type;
+	type = resolve(types, &to);
+	return type && btf_is_int(type) && type->size == sizeof(char);
+}
+
 static const char *check_members(const struct types *types, const struct btf_type *outer,
 				 __u32 base, int *left);
 
@@ -353,7 +372,12 @@ static enum recov_tap_kind find_kind(const struct types *types, const struct btf
 			return RECOV_TAP_TIMER;
 		if (is_pointer_to(types, params[0].type, "work_struct"))
 			return RECOV_TAP_WORK;
+		if (is_pointer_to(types, params[0].type, "virtio_device"))
+			return RECOV_TAP_VIRTIO;
 	}
+	if (btf_vlen(proto) == 1 && is_pointer_to(types, proto->type, "net_device_stats") &&
+	    is_pointer_to(types, params[0].type, "net_device"))
+		return RECOV_TAP_STATS;
 	if (btf_vlen(proto) != 2)
 		return RECOV_TAP_OTHER;
 	if (is_enum(types, proto->type, "irqreturn") && is_int(types, params[0].type) &&
@@ -367,6 +391,20 @@ static enum recov_tap_kind find_kind(const struct types *types, const struct btf
 	    is_pointer_to(types, params[1].type, "net_device"))
 		return RECOV_TAP_XMIT;
 	return RECOV_TAP_OTHER;
+}
+
+/* ndo_get_phys_port_name, ndo_get_phys_port_id, ndo_get_port_parent_id. */
+static bool is_port_query(const struct types *types, const struct btf_type *proto)
+{
+	const struct btf_param *params = btf_params(proto);
+
+	if (btf_vlen(proto) < 2 || !is_int(types, proto->type) ||
+	    !is_pointer_to(types, params[0].type, "net_device"))
+		return false;
+	if (btf_vlen(proto) == 2)
+		return is_pointer_to(types, params[1].type, "netdev_phys_item_id");
+	return btf_vlen(proto) == 3 && is_pointer_to_char(types, params[1].type) &&
+	       is_size(types, params[2].type);
 }
 
 static struct prototype read_prototype(const struct types *types, __u32 function)
@@ -386,6 +424,8 @@ static struct prototype read_prototype(const struct types *types, __u32 function
 	/* How much it has polled. */
 	if (p.kind == RECOV_TAP_POLL)
 		p.answer = RECOV_TAP_ZERO;
+	else if (is_port_query(types, type))
+		p.answer = RECOV_TAP_UNSUPPORTED;
 	return p;
 }
 

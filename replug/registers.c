@@ -10,8 +10,10 @@
 
 /* What the shadow module takes back, and what registers nothing. */
 static const char *const known[] = {
-	"__pci_register_driver", "__platform_driver_register", "driver_register", "register_netdev",
-	"register_netdevice",	 "devm_register_netdev",       "*unregister*",
+	"__pci_register_driver", "__platform_driver_register", "driver_register",
+	"register_netdev",	 "register_netdevice",	       "devm_register_netdev",
+	"*unregister*",		 "register_virtio_driver",     "__register_virtio_driver",
+	"__cpuhp_setup_state",
 };
 
 static const char *const registering[] = {

@@ -37,6 +37,7 @@ const char *replug_released_name(unsigned what)
 		[RECOV_RELEASED_MEMORY] = "vmalloc",	  [RECOV_RELEASED_DRIVER] = "driver",
 		[RECOV_RELEASED_VECTORS] = "irq-vectors", [RECOV_RELEASED_REGION] = "pci-regions",
 		[RECOV_RELEASED_ENABLE] = "pci-enable",	  [RECOV_RELEASED_RESET] = "reset",
+		[RECOV_RELEASED_QUEUE] = "virtqueues",	  [RECOV_RELEASED_CPUHP] = "cpuhp",
 	};
 
 	return names[what];
@@ -133,12 +134,18 @@ static void set_armed(struct swap *s, uint32_t flags)
 	(void)swap_verb(s, RECOV_IOC_ARMED, &armed);
 }
 
+static bool is_armed(struct swap *s, struct recov_armed *ret_armed)
+{
+	*ret_armed = (struct recov_armed){};
+	strncpy(ret_armed->driver, s->modules[0].name, sizeof(ret_armed->driver) - 1);
+	return swap_verb(s, RECOV_IOC_ARMED, ret_armed) == 0;
+}
+
 static bool has_failed(struct swap *s)
 {
-	struct recov_armed armed = {};
+	struct recov_armed armed;
 
-	strncpy(armed.driver, s->modules[0].name, sizeof(armed.driver) - 1);
-	return swap_verb(s, RECOV_IOC_ARMED, &armed) == 0 && armed.failed;
+	return is_armed(s, &armed) && armed.failed;
 }
 
 /* The image that is taken out next. */
@@ -155,17 +162,9 @@ static uint32_t trusting(const struct swap *s)
 /* In place of what the driver does to leave. */
 static int release(struct swap *s)
 {
-	const char *registers = replug_image_registers(leaving(s));
 	struct recov_released released = {};
-	int r;
+	int r = swap_verb(s, RECOV_IOC_RELEASE, NULL);
 
-	if (registers)
-		return swap_failed(
-			s, -EOPNOTSUPP,
-			"%s has failed and can't be taken out without being called: nobody "
-			"else takes back what it registers by %s",
-			s->modules[0].name, registers);
-	r = swap_verb(s, RECOV_IOC_RELEASE, NULL);
 	s->released = !r;
 	if (!r)
 		return 0;
@@ -202,8 +201,9 @@ static int unload_all(struct swap *s)
 	int r;
 
 	phase_begin(s, REPLUG_DETACH);
-	/* When it was to be stopped, or, on the way back, in its probe(). */
-	if (!s->released && has_failed(s)) {
+	/* When it was to be stopped, or, on the way back, in its probe(). One that has registered what
+	 * nobody else takes back gets another try. */
+	if (!s->released && has_failed(s) && !replug_image_registers(leaving(s))) {
 		r = release(s);
 		if (r)
 			return r;
@@ -445,17 +445,15 @@ static int arm(struct swap *s)
 static int wait_for_devices(struct swap *s)
 {
 	uint64_t limit = swap_now_ns() + ATTACH_MS * UINT64_C(1000000);
-	struct recov_armed armed = {};
 	struct replug_host host;
 	size_t n = 0;
 	int storage;
 
-	strncpy(armed.driver, s->modules[0].name, sizeof(armed.driver) - 1);
 	replug_host_init(&host, s->fd, &storage);
 	for (;;) {
 		_cleanup_free_ struct replug_device *devices = NULL;
 
-		if (swap_verb(s, RECOV_IOC_ARMED, &armed) == 0 && armed.failed)
+		if (has_failed(s))
 			return swap_failed(s, -EIO, "%s has faulted as it was put in",
 					   file_of(image_of(s, 0)));
 		if (host.devices(host.ctx, s->modules[0].name, &devices, &n) == 0 && n)
@@ -559,6 +557,8 @@ int replug_swap_run(const struct replug_plan *plan, int fd, const struct replug_
 		roll_back(&s);
 		/* If it never went. */
 		set_armed(&s, RECOV_ARMED_DISTRUST);
+		if (has_failed(&s))
+			ret_result->outcome = REPLUG_FAILED;
 	} else {
 		settle(&s, REPLUG_SUCCESS);
 	}
@@ -570,6 +570,7 @@ static int look_around(struct swap *s)
 {
 	_cleanup_(modules_close) struct modules modules = {0};
 	const struct replug_module *driver = &s->modules[0];
+	struct recov_armed armed;
 	struct replug_host host;
 	int storage, r;
 
@@ -579,7 +580,9 @@ static int look_around(struct swap *s)
 		return r;
 	for (size_t i = 0; i < s->n_modules; i++)
 		s->unloaded[i] = module_state(&modules, s->modules[i].name) == MODULE_ABSENT;
+	/* An armed image has the build id of the one that it was made from. */
 	s->new_is_in = !s->unloaded[0] && driver->new_image != driver->old_image &&
+		       is_armed(s, &armed) == replug_image_armed(driver->new_image) &&
 		       module_is_image(&modules, driver->name, driver->new_image);
 	return 0;
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The twins of functions to which a bad argument does its harm later and elsewhere: where memory is
- * handed out again, or where the kernel calls what a timer, work or NAPI names. A call that has one
- * ends before the function is reached. What is refused here is always wrong; what is not may be.
+ * handed out again, where the kernel calls what a timer, work or NAPI names, or where a driver waits
+ * for a time that never ends. A call that has one ends before the function is reached. What is refused
+ * here is always wrong; what is not may be.
  *
  * They end in tail calls: whoever is told by the functions' callers hears of the driver.
  */
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/etherdevice.h>
 #include <linux/hrtimer.h>
-#include <linux/instruction_pointer.h>
 #include <linux/interrupt.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -34,12 +36,12 @@ static __always_inline bool is_in_memory(const void *p)
 /* Of a slab object; NULL: it is none. */
 static __always_inline struct kmem_cache *cache_of(const void *p)
 {
-	struct page *head;
+	struct folio *folio;
 
 	if (!is_in_memory(p) || !IS_ALIGNED((unsigned long)p, ARCH_SLAB_MINALIGN))
 		return NULL;
-	head = virt_to_head_page(p);
-	return PageSlab(head) ? release_page_cache(head) : NULL;
+	folio = virt_to_folio(p);
+	return folio_test_slab(folio) ? release_page_cache(&folio->page) : NULL;
 }
 
 /* Large pieces of memory are pages of their own. */
@@ -80,11 +82,33 @@ static bool is_coherent(const void *p)
 
 static __always_inline bool is_packet(struct sk_buff *skb)
 {
-	return net_is_packet_cache(cache_of(skb)) && refcount_read(&skb->users);
+	return net_is_packet_cache(cache_of(skb)) && refcount_read(&skb->users) &&
+	       skb->tstamp != NET_PACKET_FREED;
+}
+
+/* Its last reference goes, and users stays 1: skb_unref(). */
+static __always_inline void mark_packet(struct sk_buff *skb)
+{
+	if (refcount_read(&skb->users) == 1)
+		skb->tstamp = NET_PACKET_FREED;
+}
+
+/* As the stack relies on it: what does not add up is written past the end of a packet's memory. */
+static bool is_sound(const struct sk_buff *skb)
+{
+	return is_in_memory(skb->head) && skb->data >= skb->head && skb->data_len <= skb->len &&
+	       skb->data + skb_headlen(skb) == skb_tail_pointer(skb) &&
+	       skb_tail_pointer(skb) <= skb_end_pointer(skb) &&
+	       skb_shinfo(skb)->nr_frags <= MAX_SKB_FRAGS;
 }
 
 /* The kernel's and the modules' code are at the end of the address space. */
 #define is_code(function) ((unsigned long)(function) >= __START_KERNEL_map)
+
+static bool is_napi(const struct napi_struct *napi)
+{
+	return napi->dev && is_code(napi->poll);
+}
 
 /* One that was shut down has no function. */
 static bool is_timer(const struct timer_list *timer)
@@ -100,18 +124,12 @@ static bool is_delayed_work(const struct delayed_work *work)
 
 /* ---- the twins ---- */
 
-#define CHECK(name, right, argument)                                                               \
-	do {                                                                                       \
-		if (unlikely(!(right)))                                                            \
-			trap_argument(#name, (unsigned long)(argument), _RET_IP_);                 \
-	} while (0)
-
 #define TWIN_CHECKED(type, name, parameters, arguments, right, argument)                           \
 	type TWIN(name) parameters;                                                                \
 	EXPORT_SYMBOL_GPL(recov_twin_##name);                                                      \
 	type TWIN(name) parameters                                                                 \
 	{                                                                                          \
-		CHECK(name, right, argument);                                                      \
+		TWIN_CHECK(name, right, argument);                                                 \
 		return name arguments;                                                             \
 	}
 
@@ -120,7 +138,7 @@ static bool is_delayed_work(const struct delayed_work *work)
 	EXPORT_SYMBOL_GPL(recov_twin_##name);                                                      \
 	void TWIN(name) parameters                                                                 \
 	{                                                                                          \
-		CHECK(name, right, argument);                                                      \
+		TWIN_CHECK(name, right, argument);                                                 \
 		name arguments;                                                                    \
 	}
 
@@ -141,19 +159,39 @@ TWIN_CHECKED_VOID(dma_free_attrs,
 		  !p || attrs & DMA_ATTR_NO_KERNEL_MAPPING || is_coherent(p), p)
 
 #define TWIN_PACKET(name, parameters, arguments)                                                   \
-	TWIN_CHECKED_VOID(name, parameters, arguments, !skb || is_packet(skb), skb)
+	void TWIN(name) parameters;                                                                \
+	EXPORT_SYMBOL_GPL(recov_twin_##name);                                                      \
+	void TWIN(name) parameters                                                                 \
+	{                                                                                          \
+		if (skb) {                                                                         \
+			TWIN_CHECK(name, is_packet(skb), skb);                                     \
+			mark_packet(skb);                                                          \
+		}                                                                                  \
+		name arguments;                                                                    \
+	}
 
 ARGUMENT_FREE_ANY(TWIN_PACKET)
 ARGUMENT_DROP(TWIN_PACKET)
 TWIN_PACKET(consume_skb, (struct sk_buff * skb), (skb))
 TWIN_PACKET(napi_consume_skb, (struct sk_buff * skb, int budget), (skb, budget))
 
+#define TWIN_RECEIVED(type, name, parameters, arguments)                                           \
+	TWIN_CHECKED(type, name, parameters, arguments, is_packet(skb) && is_sound(skb), skb)
+
+TWIN_RECEIVED(__be16, eth_type_trans, (struct sk_buff * skb, struct net_device *dev), (skb, dev))
+TWIN_RECEIVED(gro_result_t, napi_gro_receive, (struct napi_struct * napi, struct sk_buff *skb),
+	      (napi, skb))
+TWIN_RECEIVED(int, netif_receive_skb, (struct sk_buff * skb), (skb))
+TWIN_RECEIVED(int, netif_rx, (struct sk_buff * skb), (skb))
+
 #define TWIN_NAPI(name)                                                                            \
-	TWIN_CHECKED_VOID(name, (struct napi_struct * napi), (napi),                               \
-			  napi->dev &&is_code(napi->poll), napi)
+	TWIN_CHECKED_VOID(name, (struct napi_struct * napi), (napi), is_napi(napi), napi)
 
 TWIN_NAPI(__napi_schedule)
 TWIN_NAPI(__napi_schedule_irqoff)
+TWIN_CHECKED(bool, napi_schedule_prep, (struct napi_struct * napi), (napi), is_napi(napi), napi)
+TWIN_CHECKED(bool, napi_complete_done, (struct napi_struct * napi, int work), (napi, work),
+	     is_napi(napi), napi)
 
 #define TWIN_TIMER(name)                                                                           \
 	TWIN_CHECKED(int, name, (struct timer_list * timer, unsigned long expires),                \
@@ -188,3 +226,18 @@ TWIN_DELAYED_WORK(mod_delayed_work_on)
 
 TWIN_TASKLET(__tasklet_schedule)
 TWIN_TASKLET(__tasklet_hi_schedule)
+
+/* For so long no driver spins, nor sleeps at one go. */
+#define SPIN_MAX_US  1000000ul
+#define SLEEP_MAX_MS 600000ul
+
+#define TWIN_DELAY(name, unit, max)                                                                \
+	TWIN_CHECKED_VOID(name, (unsigned long unit), (unit), unit <= (max), unit)
+
+TWIN_DELAY(__udelay, us, SPIN_MAX_US)
+TWIN_DELAY(__ndelay, ns, SPIN_MAX_US * 1000)
+TWIN_DELAY(__const_udelay, loops, SPIN_MAX_US * 0x10c7) /* 2^32 / 10^6 */
+TWIN_CHECKED_VOID(msleep, (unsigned int ms), (ms), ms <= SLEEP_MAX_MS, ms)
+TWIN_CHECKED_VOID(usleep_range_state,
+		  (unsigned long min, unsigned long max, unsigned int task_state),
+		  (min, max, task_state), min <= SLEEP_MAX_MS * 1000, min)

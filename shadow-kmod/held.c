@@ -38,6 +38,19 @@ static bool is_locked(unsigned long lock)
 	}
 }
 
+/* Has whoever asks for it now to wait? */
+static bool is_busy(unsigned long lock)
+{
+	switch (lock & HELD_KINDS_MASK) {
+	case HELD_SPIN:
+		return spin_is_locked(spinlock_of(lock));
+	case HELD_WRITE:
+		return atomic_read(&rwlock_of(lock)->raw_lock.cnts);
+	default:
+		return atomic_read(&rwlock_of(lock)->raw_lock.cnts) & _QW_WMASK;
+	}
+}
+
 /* Not preemptible. */
 static void drop_at(struct held_list *list, unsigned int i)
 {
@@ -101,6 +114,10 @@ void held_check_spins(unsigned long lock, unsigned long caller)
 		else
 			drop_at(list, i);
 	}
+	/* There is nobody who could give it back: a lock that the driver does not hold, and that is
+	 * taken nevertheless, was overwritten. */
+	if (num_online_cpus() == 1 && is_busy(lock))
+		trap_deadlock(lock & ~(unsigned long)HELD_KINDS_MASK, caller);
 	preempt_enable();
 }
 

@@ -67,10 +67,12 @@ static __always_inline void held_drop(unsigned long lock)
 void held_check_spins(unsigned long lock, unsigned long caller);
 
 /* Ends the call of the driver if the spinlock that it is about to wait for is held by this CPU: by
- * itself, or by what it has interrupted. Any context. caller: of the twin. */
+ * itself, or by what it has interrupted. Any context. caller: of the twin. A lock's first word is 0 as
+ * long as nobody has it. */
 static __always_inline void held_check(unsigned long lock, unsigned long caller)
 {
-	if (unlikely(this_cpu_read(held_spins.n)))
+	if (unlikely(this_cpu_read(held_spins.n) ||
+		     READ_ONCE(*(u32 *)(lock & ~(unsigned long)HELD_KINDS_MASK))))
 		held_check_spins(lock, caller);
 }
 

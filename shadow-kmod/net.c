@@ -7,6 +7,7 @@
 #include <net/pkt_sched.h>
 
 #include "net.h"
+#include "release.h"
 #include "tap.h"
 
 struct net_ksyms net_ksyms;
@@ -61,14 +62,17 @@ struct net_slot *net_probing_slot(void)
 /* What only the driver knows, while it can still be asked, and what the world shall see. */
 static void net_record(struct net_slot *ns)
 {
+	unsigned long function = (unsigned long)net_driver_ops(ns)->ndo_start_xmit;
+	bool failed = tap_has_failed(function); /* in the stop of another of its devices */
 	struct net_device *dev = ns->dev;
 
 	ns->carrier_up = atomic_read(&dev->carrier_up_count);
 	ns->carrier_down = atomic_read(&dev->carrier_down_count);
 	dev_get_stats(dev, &ns->stats);
 	net_settings_record(ns);
-	/* What one that has failed answers is no setting: it begins with its own when it is back. */
-	if (tap_has_failed((unsigned long)net_driver_ops(ns)->ndo_start_xmit))
+	/* What one that has failed answers is no setting: it begins with its own when it is back. Whom
+	 * it is a fault to ask may still be able to stop. */
+	if (ns->slot.untrusted || failed || tap_forgive(function))
 		net_settings_free(ns);
 	ns->slot.object_up = !!(dev->flags & IFF_UP);
 	ns->running = ns->slot.object_up;
@@ -143,6 +147,7 @@ void net_stop(struct net_slot *ns, unsigned int drain_ms)
 		 * driver look at that. */
 		clear_bit(__LINK_STATE_START, &dev->state);
 		smp_mb__after_atomic();
+		net_find_napis(dev);
 		if (ops->ndo_stop && !ns->slot.untrusted)
 			ops->ndo_stop(dev);
 		ns->running = false;
@@ -154,41 +159,48 @@ void net_stop(struct net_slot *ns, unsigned int drain_ms)
 	net_hide(ns);
 }
 
-static int net_hold(struct recov_slot *slot, unsigned int drain_ms)
-{
-	struct net_slot *ns = to_net_slot(slot);
-	const char *obstacle;
-	int err = 0;
+/* As long as whoever waited needs to get to an end: the resets of e1000 take two seconds. */
+#define AWAITED_MS 3000
 
-	rtnl_lock();
-	if (recov_slot_state(slot) != RECOV_DEV_LIVE) {
-		err = -EBUSY; /* somebody else has begun to unload the driver */
-		goto out;
-	}
+static int net_hold_locked(struct net_slot *ns, unsigned int drain_ms)
+{
+	struct recov_slot *slot = &ns->slot;
+	const char *obstacle;
+
+	if (recov_slot_state(slot) != RECOV_DEV_LIVE)
+		return -EBUSY;		  /* somebody else has begun to unload the driver */
 	obstacle = net_obstacle(ns->dev); /* may be newer than ARM */
 	if (obstacle) {
 		recov_slot_fail(slot, -EOPNOTSUPP, "%s", obstacle);
-		err = -EOPNOTSUPP;
-		goto out;
+		return -EOPNOTSUPP;
 	}
+	release_pci_answer(slot->parent);
 	net_record(ns);
 	net_stop(ns, drain_ms);
 	recov_slot_mark(slot, RECOV_MARK_HELD);
-out:
-	rtnl_unlock();
+	return 0;
+}
+
+static int net_hold(struct recov_slot *slot, unsigned int drain_ms)
+{
+	struct net_slot *ns = to_net_slot(slot);
+	struct net_finder finder;
+	int err = -EBUSY;
+
+	if (net_find_all_napis(ns->driver))
+		msleep(AWAITED_MS);
+	net_finder_begin(&finder, ns->driver);
+	if (net_lock_within(NET_LOCK_MS)) {
+		err = net_hold_locked(ns, drain_ms);
+		rtnl_unlock();
+	} else {
+		recov_slot_fail(slot, err, "somebody keeps the lock of the network (rtnl)");
+	}
+	net_finder_end(&finder);
 	return err;
 }
 
 /* ---- detach ---- */
-
-void net_forget_napis(struct net_device *dev)
-{
-	struct napi_struct *napi, *next;
-
-	list_for_each_entry_safe(napi, next, &dev->napi_list, dev_list)
-		__netif_napi_del(napi); /* the driver's own deletion does nothing then */
-	net_clear_queue_napi(dev);
-}
 
 bool net_detach(struct net_slot *ns)
 {
@@ -436,23 +448,11 @@ out:
 	rtnl_unlock();
 }
 
-/* The caller may hold locks that somebody with rtnl waits for. */
-static bool net_lock_within(unsigned int ms)
-{
-	unsigned long limit = jiffies + msecs_to_jiffies(ms);
-
-	while (!rtnl_trylock()) {
-		if (time_after(jiffies, limit))
-			return false;
-		msleep(5);
-	}
-	return true;
-}
-
 static void net_abandon(struct recov_slot *slot)
 {
 	struct net_slot *ns = to_net_slot(slot);
 
+	/* The caller may hold locks that somebody with rtnl waits for. */
 	if (!net_lock_within(1000))
 		return;
 	if (recov_slot_move(slot, RECOV_DEV_KEPT, RECOV_DEV_RELEASED)) {

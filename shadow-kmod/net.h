@@ -44,6 +44,7 @@ struct net_settings {
 struct net_slot {
 	struct recov_slot slot;
 	struct net_device *dev;
+	char driver[RECOV_NAME_LEN];
 	struct task_struct *prober; /* runs probe() for the parent */
 	bool rtnl;		    /* the prober holds it until the end of its probe() */
 	int node;		    /* NUMA node of the parent while its probe() begins */
@@ -99,9 +100,6 @@ bool net_detach(struct net_slot *ns);
 /* In place of free_netdev(), once detached: the driver refers to dev no longer. */
 void net_kept(struct net_slot *ns);
 
-/* Deletes all NAPIs of dev. Under rtnl; synchronize_net() has to follow. */
-void net_forget_napis(struct net_device *dev);
-
 /* Stops the driver, if it runs; one that is not trusted is not called. The qdiscs stay active and fill
  * up. */
 void net_stop(struct net_slot *ns, unsigned int drain_ms);
@@ -112,12 +110,40 @@ int net_take(struct recov_slot *slot, unsigned int *ret_n);
 void net_give_up(struct recov_slot *slot);
 void *net_private_area(const struct recov_slot *slot, size_t *ret_size);
 /* Do packets come out of that cache? Any context. */
-bool net_is_packet_cache(const struct kmem_cache *cache);
+extern struct kmem_cache *net_packet_cache, *net_pair_cache;
+static inline bool net_is_packet_cache(const struct kmem_cache *cache)
+{
+	return cache == net_packet_cache || cache == net_pair_cache;
+}
+/* In the time stamp of packets that the driver has given back. Whoever gets the memory next clears it. */
+#define NET_PACKET_FREED ((ktime_t)0x5d1f7c0ba3e96248)
 bool net_in_flight(const struct recov_slot *slot, unsigned long word);
 void net_drop(unsigned long word);
 
+/* net_lock.c */
+/* Finds those NAPIs of dev that are scheduled and that nobody will poll, for whose end napi_disable()
+ * would wait for ever. True: somebody did. May sleep; with rtnl or without. */
+bool net_find_napis(struct net_device *dev);
+/* The same of all devices of the driver. */
+bool net_find_all_napis(const char *driver);
+/* Deletes all NAPIs of dev. Under rtnl; synchronize_net() has to follow. */
+void net_forget_napis(struct net_device *dev);
+/* rtnl, if it is there within that time. May sleep. */
+#define NET_LOCK_MS 15000 /* the patience of a swap */
+bool net_lock_within(unsigned int ms);
+/* From begin to end all NAPIs of the driver are found, each second: whoever waits for one is not
+ * waited for in vain. On the caller's stack, as is driver. May sleep; with rtnl or without. */
+struct net_finder {
+	struct delayed_work work;
+	const char *driver;
+};
+void net_finder_begin(struct net_finder *finder, const char *driver);
+void net_finder_end(struct net_finder *finder);
+
 /* net_match.c */
 int net_match(const char *driver, struct list_head *slots);
+/* Does a driver of that module run it? Under rtnl or RCU: a module goes a grace period later. */
+bool net_is_of(const struct net_device *dev, const char *driver);
 /* Why the device can't be carried over, or NULL. Under rtnl. */
 const char *net_obstacle(struct net_device *dev);
 

@@ -111,15 +111,12 @@ const char *net_obstacle(struct net_device *dev)
 	return NULL;
 }
 
-static bool net_is_of(const struct net_device *dev, const char *driver)
+bool net_is_of(const struct net_device *dev, const char *driver)
 {
 	const struct device *parent = dev->dev.parent;
-	const struct module *owner;
+	const struct device_driver *by = parent ? READ_ONCE(parent->driver) : NULL;
 
-	if (!parent || !parent->driver)
-		return false;
-	owner = parent->driver->owner;
-	return owner && !strcmp(owner->name, driver);
+	return by && by->owner && !strcmp(by->owner->name, driver);
 }
 
 static bool net_is_live(const struct net_device *dev)
@@ -129,7 +126,7 @@ static bool net_is_live(const struct net_device *dev)
 	return !ns || recov_slot_state(&ns->slot) == RECOV_DEV_LIVE;
 }
 
-static struct net_slot *net_slot_new(struct net_device *dev)
+static struct net_slot *net_slot_new(struct net_device *dev, const char *driver)
 {
 	const struct module *mod = dev->dev.parent->driver->owner;
 	struct net_slot *ns;
@@ -141,6 +138,7 @@ static struct net_slot *net_slot_new(struct net_device *dev)
 	if (!ns)
 		return NULL;
 	ns->dev = dev;
+	strscpy(ns->driver, driver, sizeof(ns->driver));
 	slot = &ns->slot;
 	slot->class = &net_class;
 	slot->parent = get_device(dev->dev.parent);
@@ -192,16 +190,21 @@ int net_match(const char *driver, struct list_head *slots)
 	struct net_device *dev;
 	struct net_slot *ns;
 	struct net *net;
+	struct net_finder finder;
 	int err = 0;
 
-	rtnl_lock();
+	net_finder_begin(&finder, driver);
+	if (!net_lock_within(NET_LOCK_MS)) {
+		net_finder_end(&finder);
+		return -EBUSY;
+	}
 	down_read(&net_rwsem); /* in this order elsewhere, too: roce_gid_mgmt.c */
 	for_each_net(net) {
 		for_each_netdev(net, dev) {
 			/* What a swap under way has taken out is no driver's. */
 			if (err || !net_is_live(dev) || !net_is_of(dev, driver))
 				continue;
-			ns = net_slot_new(dev);
+			ns = net_slot_new(dev, driver);
 			if (ns)
 				list_add_tail_rcu(&ns->slot.list, slots);
 			else
@@ -211,5 +214,6 @@ int net_match(const char *driver, struct list_head *slots)
 	refuse_siblings(slots);
 	up_read(&net_rwsem);
 	rtnl_unlock();
+	net_finder_end(&finder);
 	return err;
 }

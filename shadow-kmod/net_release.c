@@ -13,7 +13,7 @@
 #include "release.h"
 #include "release_compat.h"
 
-static struct kmem_cache *packet_cache, *pair_cache;
+struct kmem_cache *net_packet_cache __ro_after_init, *net_pair_cache __ro_after_init;
 
 /* As napi_disable() does it, which waits for ever. One that the driver has scheduled and that is on no
  * CPU's list was never to be polled. */
@@ -109,11 +109,6 @@ void *net_private_area(const struct recov_slot *slot, size_t *ret_size)
 	return netdev_priv(to_net_slot_const(slot)->dev);
 }
 
-bool net_is_packet_cache(const struct kmem_cache *cache)
-{
-	return cache == packet_cache || cache == pair_cache;
-}
-
 /* The place of the object with the word in it, from the start of its slab. */
 static size_t place_in_slab(unsigned long word)
 {
@@ -121,25 +116,39 @@ static size_t place_in_slab(unsigned long word)
 	       ksize((void *)word);
 }
 
+/* The one for the next frame of pages, which goes with the NAPI. */
+static bool is_of_napi(const struct net_device *dev, const struct sk_buff *packet)
+{
+	const struct napi_struct *napi;
+
+	list_for_each_entry(napi, &dev->napi_list, dev_list)
+		if (napi->skb == packet)
+			return true;
+	return false;
+}
+
 /* A packet that was given to the driver to be sent, whole, and that only it has. TCP's are clones of
  * those that TCP keeps. */
 bool net_in_flight(const struct recov_slot *slot, unsigned long word)
 {
 	const struct kmem_cache *cache = release_slab_cache((void *)word);
+	const struct net_device *dev = to_net_slot_const(slot)->dev;
 	const struct sk_buff *packet = (void *)word;
 	const struct sk_buff_fclones *pair;
 
-	if (cache == pair_cache) {
+	if (cache == net_pair_cache) {
 		if (place_in_slab(word) != offsetof(struct sk_buff_fclones, skb2))
 			return false;
 		pair = container_of(packet, struct sk_buff_fclones, skb2);
 		if (packet->fclone != SKB_FCLONE_CLONE || !refcount_read(&pair->fclone_ref))
 			return false;
-	} else if (cache != packet_cache || place_in_slab(word)) {
+	} else if (cache != net_packet_cache || place_in_slab(word)) {
 		return false;
 	}
-	return packet->dev == to_net_slot_const(slot)->dev && refcount_read(&packet->users) == 1 &&
-	       !packet->next && !packet->prev;
+	/* validate_xmit_skb_list() has each lead back to itself. Users stay 1 as it is given back. */
+	return packet->dev == dev && refcount_read(&packet->users) == 1 &&
+	       packet->tstamp != NET_PACKET_FREED && !packet->next &&
+	       (!packet->prev || packet->prev == packet) && !is_of_napi(dev, packet);
 }
 
 void net_drop(unsigned long word)
@@ -154,10 +163,10 @@ int net_release_init(void)
 	struct sk_buff *pair = alloc_skb_fclone(0, GFP_KERNEL);
 
 	if (packet)
-		packet_cache = release_slab_cache(packet);
+		net_packet_cache = release_slab_cache(packet);
 	if (pair)
-		pair_cache = release_slab_cache(pair);
+		net_pair_cache = release_slab_cache(pair);
 	kfree_skb(packet);
 	kfree_skb(pair);
-	return packet_cache && pair_cache ? 0 : -ENOMEM;
+	return net_packet_cache && net_pair_cache ? 0 : -ENOMEM;
 }

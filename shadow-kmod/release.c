@@ -3,14 +3,16 @@
  * Takes from a driver that cannot be trusted what it has. It is never called again: its taps answer
  * for it, so the kernel may call it as usual. In this order:
  *
- *	its devices are told not to access memory; calls that sleep in it end, and are waited for
+ *	its devices answer, and are told not to access memory
+ *	calls that sleep in it end, and are waited for
  *	interrupts, timers and delayed works that lead into it are found in the kernel's own lists
  *	works and tasklets that are queued are run, and refused
  *	its objects' users are held, and what the kernel polls it from is taken away
  *	its drivers are unregistered: the driver core calls their remove(), which its tap answers, and
  *	gives back what is managed (devm_*())
  *	packets on their way, mappings and memory that are left are found from its private area
- *	its objects are kept, its PCI devices switched off and reset
+ *	its objects are kept, its PCI devices switched off and reset, the queues of virtio's taken back
+ *	it is no longer told of CPUs that come and go
  *
  * Nothing is given back on one witness's word: a handler, timer or work is the driver's if its
  * function is, and is on the kernel's own list; memory is if the driver's memory leads to it and the
@@ -217,8 +219,11 @@ int release_image(struct tap_image *image, const struct recov_class *class, stru
 	report->error = 0;
 	report->reason[0] = '\0';
 	tap_image_fail(image);
-	list_for_each_entry(slot, slots, list)
+	list_for_each_entry(slot, slots, list) {
+		release_pci_answer(slot->parent);
 		release_pci_quiet(slot->parent);
+		release_virtio_quiet(slot->parent);
+	}
 	err = release_entries(image, slots, report);
 	if (!err)
 		err = take_objects(class, slots, report);
@@ -232,8 +237,11 @@ int release_image(struct tap_image *image, const struct recov_class *class, stru
 		class->give_up(slot);
 		slot->untrusted = false; /* the next driver is */
 	}
-	list_for_each_entry(slot, slots, list)
+	list_for_each_entry(slot, slots, list) {
+		release_virtio(slot->parent, report);
 		release_pci(slot->parent, report);
+	}
+	release_cpuhp(image, report);
 	rcu_barrier(); /* callbacks, which are refused */
 	err = release_calls(image, report);
 	if (err)
@@ -276,5 +284,7 @@ int __init release_init(void)
 		return -ENOENT;
 	}
 	err = release_timers_init();
+	if (!err)
+		err = release_cpuhp_init();
 	return err ? err : release_memory_init();
 }

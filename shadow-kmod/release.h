@@ -6,6 +6,8 @@
 #include "shadow.h"
 #include "tap.h"
 
+struct virtqueue;
+
 #define RELEASE_MS 2000 /* for each of those that have to end */
 
 /* Looks up what the kernel does not export. May sleep. */
@@ -45,8 +47,20 @@ int release_memory_init(void);
 void release_memory(const struct tap_image *image, const struct recov_class *class,
 		    struct recov_slot *slot, struct recov_released *report);
 
-/* release_pci.c: both do nothing for other devices. */
+/* release_pci.c: they do nothing for other devices. May sleep. The driver does not give back the
+ * device's registers meanwhile. */
+void release_pci_answer(struct device *dev);
 void release_pci_quiet(struct device *dev);
 void release_pci(struct device *dev, struct recov_released *report);
+
+/* release_virtio.c: likewise. What is in flight has to be found in the queues before they go. */
+void release_virtio_quiet(struct device *dev);
+void release_virtio(struct device *dev, struct recov_released *report);
+/* The device's queue behind that one, the first behind NULL; NULL: there is none. */
+struct virtqueue *release_virtio_next(struct device *dev, struct virtqueue *queue);
+
+/* release_cpuhp.c */
+int release_cpuhp_init(void);
+void release_cpuhp(const struct tap_image *image, struct recov_released *report);
 
 #endif /* RELEASE_H */

@@ -35,6 +35,15 @@ struct release_timer_base {
 	struct hlist_head vectors[RELEASE_WHEEL_SIZE];
 } ____cacheline_aligned;
 
+/* kernel/cpu.c, the same in 6.1 and 6.12; the functions' types are those of the state. */
+struct release_cpuhp_step {
+	const char *name;
+	void *startup, *teardown;
+	struct hlist_head list;
+	bool cant_stop;
+	bool multi_instance;
+};
+
 /* The cache of the objects in a page: of mm/slab.h's struct slab, which is the struct page. Since 6.2
  * (130d4df57390, "mm/sl[au]b: rearrange struct slab fields to allow larger rcu_head") the second word. */
 static inline struct kmem_cache *release_page_cache(const struct page *head)

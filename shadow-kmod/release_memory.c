@@ -154,6 +154,7 @@ void release_memory(const struct tap_image *image, const struct recov_class *cla
 		    struct recov_slot *slot, struct recov_released *report)
 {
 	struct scan *scan = kvzalloc(sizeof(*scan), GFP_KERNEL);
+	struct virtqueue *queue = NULL;
 	unsigned int i;
 	size_t size;
 
@@ -165,6 +166,8 @@ void release_memory(const struct tap_image *image, const struct recov_class *cla
 	scan->self = (unsigned long)class->private_area(slot, &size);
 	scan->self_end = scan->self + size;
 	scan_words(scan, scan->self, size, LEVEL_PRIVATE);
+	while ((queue = release_virtio_next(slot->parent, queue)))
+		scan_words(scan, (unsigned long)queue, ksize(queue), LEVEL_PRIVATE);
 	for (i = 0; i < scan->n; i++)
 		give_back(scan, scan->words[i], report);
 	kvfree(scan);

@@ -190,12 +190,12 @@ int release_works(struct recov_released *report)
 		cpus_read_unlock();
 		return release_fail(report, -ENOMEM, "there is no memory");
 	}
-	for_each_online_cpu(cpu) for (i = 0; i < 3; i++, n++)
-	{
-		INIT_WORK(&followers[n].work, follow_works);
-		tasklet_setup(&followers[n].tasklet, follow_tasklets);
-		queue_work_on(cpu, queue_of(i), &followers[n].work);
-	}
+	for_each_online_cpu(cpu)
+		for (i = 0; i < 3; i++, n++) {
+			INIT_WORK(&followers[n].work, follow_works);
+			tasklet_setup(&followers[n].tasklet, follow_tasklets);
+			queue_work_on(cpu, queue_of(i), &followers[n].work);
+		}
 	cpus_read_unlock();
 	while (!all_done(followers, n)) {
 		if (time_after(jiffies, limit)) {

@@ -10,8 +10,10 @@
 #include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <linux/virtio.h>
 
 #include "held.h"
+#include "release.h"
 #include "shadow.h"
 #include "tap.h"
 #include "tap_compat.h"
@@ -23,11 +25,17 @@ static DEFINE_MUTEX(images_mutex);
 EXPORT_SYMBOL_GPL(recov_tap_enter);
 EXPORT_SYMBOL_GPL(recov_tap_enter_stack);
 
+static bool serves(const struct tap_image *image)
+{
+	return READ_ONCE(image->looked_at) == image->text_size;
+}
+
 bool tap_image_fail(struct tap_image *image)
 {
 	bool got = try_module_get(image->module);
 
-	if (!cmpxchg(&image->failed, TAP_SERVES, got ? TAP_FAILED_PINNED : TAP_FAILED))
+	if (cmpxchg(&image->looked_at, image->text_size, got ? TAP_FAILED_PINNED : TAP_FAILED) ==
+	    image->text_size)
 		return true;
 	if (got)
 		module_put(image->module);
@@ -111,9 +119,9 @@ static void distrust(struct tap_image *image)
 
 static void trust(struct tap_image *image)
 {
-	u32 failed = xchg(&image->failed, TAP_SERVES);
+	unsigned long failed = xchg(&image->looked_at, image->text_size);
 
-	if (!failed)
+	if (failed == image->text_size)
 		return;
 	if (failed == TAP_FAILED_PINNED)
 		module_put(image->module);
@@ -121,17 +129,31 @@ static void trust(struct tap_image *image)
 	image->trusted = true;
 }
 
-bool tap_has_failed(unsigned long function)
+static bool has_failed(unsigned long function, bool forgive)
 {
-	const struct tap_image *image;
+	struct tap_image *image;
 	bool failed = false;
 
 	mutex_lock(&images_mutex);
-	list_for_each_entry(image, &images, list)
-		if (tap_is_in(image, function))
-			failed = READ_ONCE(image->failed) != TAP_SERVES;
+	list_for_each_entry(image, &images, list) {
+		if (!tap_is_in(image, function) || serves(image))
+			continue;
+		if (forgive)
+			trust(image);
+		failed = true;
+	}
 	mutex_unlock(&images_mutex);
 	return failed;
+}
+
+bool tap_has_failed(unsigned long function)
+{
+	return has_failed(function, false);
+}
+
+bool tap_forgive(unsigned long function)
+{
+	return has_failed(function, true);
 }
 
 struct tap_image *tap_get_image(const char *driver)
@@ -164,7 +186,7 @@ void tap_image_released(struct tap_image *image)
 {
 	forget_lines(image);
 	image->released = true;
-	if (cmpxchg(&image->failed, TAP_FAILED_PINNED, TAP_FAILED) == TAP_FAILED_PINNED)
+	if (cmpxchg(&image->looked_at, TAP_FAILED_PINNED, TAP_FAILED) == TAP_FAILED_PINNED)
 		module_put(image->module);
 }
 
@@ -178,7 +200,7 @@ int tap_armed(struct recov_armed *armed)
 		if (strcmp(image->module->name, armed->driver))
 			continue;
 		armed->taps = image->n_taps;
-		armed->failed = READ_ONCE(image->failed) != TAP_SERVES;
+		armed->failed = !serves(image);
 		if (armed->flags & RECOV_ARMED_TRUST && !image->released) {
 			image->release_at_exit = armed->flags & RECOV_ARMED_RELEASE;
 			trust(image);
@@ -241,6 +263,7 @@ static int image_add(struct module *module)
 	image->taps = taps;
 	image->n_taps = n;
 	tap_module_text(module, &image->text, &image->text_size);
+	image->looked_at = image->text_size;
 	for (i = 0; i < n; i++)
 		tap_init_one(&taps[i], image);
 	mutex_lock(&images_mutex);
@@ -329,7 +352,7 @@ asmlinkage int tap_module_call(struct tap_record *record)
 		ret = ((int (*)(void))record->tap->kernel[1])();
 	else
 		((void (*)(void))record->tap->kernel[1])();
-	if (READ_ONCE(image->failed) == TAP_SERVES)
+	if (serves(image))
 		return ret;
 	if (record->tap->kind == RECOV_TAP_EXIT)
 		end_exit(image);
@@ -365,8 +388,21 @@ long tap_answer(struct recov_tap *tap, unsigned long arg0, bool refused)
 	case RECOV_TAP_IRQ:
 		close_line(image, arg0);
 		break;
+	case RECOV_TAP_STATS:
+		return (long)&((struct net_device *)arg0)->stats;
+	case RECOV_TAP_VIRTIO:
+		if (preemptible())
+			release_virtio_quiet(&((struct virtio_device *)arg0)->dev);
+		break;
 	}
-	return tap->answer == RECOV_TAP_ERROR ? -EIO : 0;
+	switch (tap->answer) {
+	case RECOV_TAP_ERROR:
+		return -EIO;
+	case RECOV_TAP_UNSUPPORTED:
+		return -EOPNOTSUPP;
+	default:
+		return 0;
+	}
 }
 
 /* Called by recov_tap_enter in place of a function of a driver that has failed. Any context that the

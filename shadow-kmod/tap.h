@@ -4,7 +4,7 @@
  * the stack of what has to be as it was when the call ends, however it ends.
  *
  * struct tap_record lies between the return address of the kernel's function, which is its end, and
- * that of the driver's, recov_tap_ret, which is below it; arguments on the stack are in between,
+ * that of the driver's, recov_tap_ret, which is TAP_GAP below it; arguments on the stack are in between,
  * and then it is recov_tap_ret_stack.
  */
 #ifndef TAP_H
@@ -23,16 +23,17 @@
 #define TAP_PACKETS_MAX 16
 #define TAP_LINES_MAX	16
 
-enum tap_failed {
-	TAP_SERVES,
-	TAP_FAILED,
-	TAP_FAILED_PINNED, /* and has a reference: it can't clean up after itself */
-};
+/* What tap_image.looked_at is once its functions are not called any more: all there is, for no call of
+ * the kernel's ends one or two bytes before a module. */
+#define TAP_FAILED	  (ULONG_MAX - 1)
+#define TAP_FAILED_PINNED ULONG_MAX /* and has a reference: it can't clean up after itself */
 
 /* An armed module, from its load until it is gone. The assembler code knows the first fields. */
 struct tap_image {
 	unsigned long text, text_size; /* calls from there are the driver's own */
-	u32 failed;		       /* enum tap_failed: its functions are not called any more */
+	/* As much behind the beginning of text are the callers that taps look at twice: text_size,
+	 * or TAP_FAILED... One comparison tells that there is nothing the matter with a call. */
+	unsigned long looked_at;
 	u32 n_taps;
 	bool trusted;	      /* it has failed, and is called again to be taken out */
 	bool release_at_exit; /* RECOV_ARMED_RELEASE */
@@ -87,6 +88,11 @@ static inline bool tap_is_in(const struct tap_image *image, unsigned long addres
 /* How far the word is from what it points to: no other word on a stack is so, nor a copy of it. */
 #define TAP_MAGIC 0x5ec07a91
 
+/* Between a record and the return address; the stack frame of an exception, which lies below where the
+ * stack is, then does not reach the record. Nothing is ever at the guard's address. */
+#define TAP_GAP	  256
+#define TAP_GUARD (-0xf0fl)
+
 static inline unsigned long tap_magic(const struct tap_record *record)
 {
 	return (unsigned long)record + TAP_MAGIC;
@@ -112,8 +118,10 @@ void tap_uninit(void);
 int tap_armed(struct recov_armed *armed);
 /* From now on its functions fail at once. Any context. True: they did not so far. */
 bool tap_image_fail(struct tap_image *image);
-/* Is there a function of an image that has failed? Process context. */
+/* Is it a function of an image that has failed? May sleep. */
 bool tap_has_failed(unsigned long function);
+/* Likewise; then that is called again. */
+bool tap_forgive(unsigned long function);
 /* The image of that driver, with a reference on its module; NULL: it is not loaded, or not armed. May
  * sleep. */
 struct tap_image *tap_get_image(const char *driver);

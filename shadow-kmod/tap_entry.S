@@ -16,10 +16,10 @@
 	movq	TAP_IMAGE(%r11), %r10
 	movq	(%rsp), %rax
 	subq	IMAGE_TEXT(%r10), %rax
+	cmpq	IMAGE_LOOKED_AT(%r10), %rax
+	jae	.Lgo_\@
 	cmpq	IMAGE_TEXT_SIZE(%r10), %rax
 	jb	.Lown_\@
-	cmpl	$0, IMAGE_FAILED(%r10)
-	je	.Lgo_\@
 	/* tap_refuse(arg0, tap) answers for the driver. */
 	movq	%r11, %rsi
 	jmp	tap_refuse
@@ -50,11 +50,11 @@
 
 /* What is left of a record below the stack is no call. */
 .macro TAP_FORGET record:req
-	movq	$0, (\record)
+	movq	$0, \record
 .endm
 
-.macro TAP_RETURN
-	addq	$RECORD_SAVED, %rsp
+.macro TAP_RETURN above=0
+	addq	$(RECORD_SAVED + \above), %rsp
 	popq	%r15
 	popq	%r14
 	popq	%r13
@@ -64,21 +64,28 @@
 	RET
 .endm
 
-SYM_FUNC_START(recov_tap_enter)
+/* Thunks jump here directly, so there is no ENDBR: it would be one instruction more in each call. */
+SYM_CODE_START(recov_tap_enter)
+	UNWIND_HINT_FUNC
+	ANNOTATE_NOENDBR
 	TAP_CHECK
 	TAP_RECORD
+	/* A function that takes more off its stack than it has put there finds this, not the record. */
+	subq	$(TAP_GAP - 16), %rsp
+	pushq	$TAP_GUARD
+	pushq	$TAP_GUARD
 	movq	TAP_FUNCTION(%r11), %r11
 	CALL_NOSPEC r11
 SYM_INNER_LABEL(recov_tap_ret, SYM_L_GLOBAL)
 	ANNOTATE_NOENDBR
-	TAP_FORGET %rsp
-	TAP_RETURN
-SYM_FUNC_END(recov_tap_enter)
+	TAP_FORGET TAP_GAP(%rsp)
+	TAP_RETURN above=TAP_GAP
+SYM_CODE_END(recov_tap_enter)
 
 /* The driver finds its arguments right above its return address: they are there once more. */
 SYM_CODE_START(recov_tap_enter_stack)
 	UNWIND_HINT_FUNC
-	ENDBR
+	ANNOTATE_NOENDBR
 	TAP_CHECK
 	TAP_RECORD
 	movq	%rsp, %rbp
@@ -92,7 +99,7 @@ SYM_CODE_START(recov_tap_enter_stack)
 	CALL_NOSPEC r11
 SYM_INNER_LABEL(recov_tap_ret_stack, SYM_L_GLOBAL)
 	ANNOTATE_NOENDBR
-	TAP_FORGET %rbp
+	TAP_FORGET (%rbp)
 	movq	%rbp, %rsp
 	UNWIND_HINT sp_reg=ORC_REG_SP sp_offset=RECORD_SIZE type=UNWIND_HINT_TYPE_CALL
 	TAP_RETURN
@@ -100,7 +107,7 @@ SYM_CODE_END(recov_tap_enter_stack)
 
 /* In place of a module's init or exit function: tap_module_call(record). */
 SYM_FUNC_START(recov_tap_module_call)
-	leaq	8(%rsp), %rdi
+	leaq	(8 + TAP_GAP)(%rsp), %rdi
 	jmp	tap_module_call
 SYM_FUNC_END(recov_tap_module_call)
 

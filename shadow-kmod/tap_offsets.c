@@ -12,12 +12,14 @@ int main(void)
 	DEFINE(TAP_IMAGE, offsetof(struct recov_tap, kernel));
 	DEFINE(IMAGE_TEXT, offsetof(struct tap_image, text));
 	DEFINE(IMAGE_TEXT_SIZE, offsetof(struct tap_image, text_size));
-	DEFINE(IMAGE_FAILED, offsetof(struct tap_image, failed));
+	DEFINE(IMAGE_LOOKED_AT, offsetof(struct tap_image, looked_at));
 	DEFINE(RECORD_SAVED, offsetof(struct tap_record, r15));
 	DEFINE(RECORD_CALLER, offsetof(struct tap_record, caller));
 	DEFINE(RECORD_SIZE,
 	       sizeof(struct tap_record)); /* to where the stack is when the call has ended */
 	DEFINE(TAP_MAGIC, TAP_MAGIC);
+	DEFINE(TAP_GAP, TAP_GAP);
+	DEFINE(TAP_GUARD, TAP_GUARD);
 	DEFINE(TASK_RCU_NESTING, offsetof(struct task_struct, rcu_read_lock_nesting));
 	DEFINE(TASK_PAGEFAULT_DISABLED, offsetof(struct task_struct, pagefault_disabled));
 	return 0;

@@ -11,6 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/workqueue.h>
+#include <asm/text-patching.h>
 #include <asm/trapnr.h>
 
 #include "shadow.h"
@@ -29,9 +30,8 @@ static bool unwind(struct pt_regs *regs, struct fault *fault)
 {
 	struct tap_record *record;
 
-	if (user_mode(regs) || in_nmi())
+	if (user_mode(regs) || fault->context & NMI_MASK)
 		return false;
-	fault->context = preempt_count();
 	record = trap_find(regs, fault);
 	if (!record)
 		return false;
@@ -60,8 +60,10 @@ static const struct exception_table_entry *(*find_fixup)(unsigned long ip);
 static int on_die(struct notifier_block *block, unsigned long event, void *data)
 {
 	struct die_args *args = data;
-	struct fault fault = {
-		.cause = cause_of(args->trapnr), .trap = args->trapnr, .error = args->err};
+	struct fault fault = {.cause = cause_of(args->trapnr),
+			      .trap = args->trapnr,
+			      .error = args->err,
+			      .context = preempt_count()};
 
 	if (event != DIE_GPF && event != DIE_TRAP)
 		return NOTIFY_DONE;
@@ -79,6 +81,28 @@ static struct notifier_block die_block = {
 	.notifier_call = on_die, .priority = INT_MAX - 1, /* before those who only watch */
 };
 
+/* A breakpoint that is nobody's, of which the kernel tells as of an NMI. */
+static int on_breakpoint(struct notifier_block *block, unsigned long event, void *data)
+{
+	const struct die_args *args = data;
+	struct fault fault = {.cause = RECOV_FAULT_BREAKPOINT,
+			      .trap = X86_TRAP_BP,
+			      .context = preempt_count() - NMI_OFFSET - HARDIRQ_OFFSET};
+
+	if (event != DIE_INT3 || user_mode(args->regs))
+		return NOTIFY_DONE;
+	/* What comes behind it has another frame, perhaps. */
+	args->regs->ip -= INT3_INSN_SIZE;
+	if (unwind(args->regs, &fault))
+		return NOTIFY_STOP;
+	args->regs->ip += INT3_INSN_SIZE;
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block breakpoint_block = {
+	.notifier_call = on_breakpoint, .priority = INT_MIN, /* behind those who plant them */
+};
+
 /* Runs in place of a function that has nothing to do any more. */
 static void nothing(void)
 {
@@ -91,7 +115,8 @@ static void notrace on_page_fault(struct pt_regs *regs)
 	struct fault fault = {.cause = RECOV_FAULT_PAGE,
 			      .trap = X86_TRAP_PF,
 			      .error = regs->si,
-			      .address = regs->dx};
+			      .address = regs->dx,
+			      .context = preempt_count()};
 
 	if (unwind((struct pt_regs *)regs->di, &fault))
 		regs->ip = (unsigned long)nothing;
@@ -170,11 +195,16 @@ static int set_catches(void)
 	err = register_die_notifier(&die_block);
 	if (err)
 		goto err_ftrace;
-	err = watch_start();
+	err = register_die_notifier(&breakpoint_block);
 	if (err)
 		goto err_die;
+	err = watch_start();
+	if (err)
+		goto err_breakpoint;
 	return 0;
 
+err_breakpoint:
+	unregister_die_notifier(&breakpoint_block);
 err_die:
 	unregister_die_notifier(&die_block);
 err_ftrace:
@@ -188,6 +218,7 @@ static void unset_if_unused(struct work_struct *work)
 	mutex_lock(&trap_mutex);
 	if (is_set && !n_users) {
 		watch_stop();
+		unregister_die_notifier(&breakpoint_block);
 		unregister_die_notifier(&die_block);
 		unregister_ftrace_function(&catch_ops);
 		is_set = false;

@@ -5,7 +5,6 @@
 #include <linux/sched.h>
 #include <linux/sched/task_stack.h>
 #include <linux/uaccess.h>
-#include <asm/stacktrace.h>
 #include <asm/unwind.h>
 
 #include "tap_compat.h"
@@ -31,15 +30,14 @@ static bool is_of_context(const struct tap_record *record, unsigned int context)
 	return !((record->preempt_count ^ context) & serving);
 }
 
-/* The record above the word at which the driver's function returns to its tap: next to it, or behind
+/* The record above the word at which the driver's function returns to its tap: behind a gap, or behind
  * arguments. */
 static struct tap_record *record_above(unsigned long address, unsigned int context)
 {
-	unsigned int i, words = 1;
+	unsigned int i;
 
-	if (word_at(address) == (unsigned long)recov_tap_ret_stack)
-		words += RECOV_TAP_STACK_MAX;
-	for (i = 1; i <= words; i++) {
+	static_assert(TAP_GAP <= RECOV_TAP_STACK_MAX * sizeof(long));
+	for (i = 1; i <= RECOV_TAP_STACK_MAX + 1; i++) {
 		struct tap_record *record = (void *)(address + i * sizeof(long));
 
 		if (word_at((unsigned long)record) == tap_magic(record))
@@ -56,13 +54,12 @@ enum walk {
 
 /* The unwinder begins with the caller of where the registers are. */
 static enum walk unwind_to_record(struct pt_regs *regs, struct fault *fault,
-				  struct stack_info *ret_stack, struct tap_record **ret_record)
+				  struct tap_record **ret_record)
 {
 	struct unwind_state state;
 	unsigned int i;
 
 	unwind_start(&state, current, regs, NULL);
-	*ret_stack = state.stack_info;
 	for (i = 0; i < FRAMES_MAX && !unwind_done(&state); i++) {
 		/* Where the kernel was interrupted another context begins. */
 		if (unwind_get_entry_regs(&state, NULL))
@@ -80,71 +77,60 @@ static enum walk unwind_to_record(struct pt_regs *regs, struct fault *fault,
 	return unwind_error(&state) || i == FRAMES_MAX ? WALK_LOST : WALK_NONE;
 }
 
-/* Where the unwinder does not know its way: up to the end of the stack. */
-static struct tap_record *scan_for_record(unsigned long sp, const struct stack_info *stack,
-					  unsigned int context)
+/* Of records that are no more, nothing is left to be found: the lowest one is the innermost call. */
+static struct tap_record *lowest_record(unsigned long begin, unsigned long end,
+					unsigned int context)
 {
-	unsigned long word = ALIGN(sp, sizeof(long));
+	for (; begin + sizeof(struct tap_record) <= end; begin += sizeof(long)) {
+		struct tap_record *record = (void *)begin;
 
-	/* What an unwinder that has failed calls its type is of no interest. */
-	if (!stack->begin || word < (unsigned long)stack->begin)
-		return NULL;
-	for (; word < (unsigned long)stack->end; word += sizeof(long)) {
-		struct tap_record *record;
-
-		record = tap_is_return(word_at(word)) ? record_above(word, context) : NULL;
-		if (record)
+		if (word_at(begin) == tap_magic(record) && is_of_context(record, context))
 			return record;
 	}
 	return NULL;
 }
 
-/* Of records that are no more, nothing is left to be found: the lowest one is the innermost call. */
-static struct tap_record *lowest_record(unsigned long begin, unsigned long end)
+static unsigned long irq_stack_end(void)
 {
-	for (; begin + sizeof(struct tap_record) <= end; begin += sizeof(long)) {
-		struct tap_record *record = (void *)begin;
-
-		if (word_at(begin) == tap_magic(record))
-			return record;
-	}
-	return NULL;
+	return ALIGN((unsigned long)*raw_cpu_ptr(irq_stack), PAGE_SIZE);
 }
 
 /* Of a CPU whose stack pointer leads nowhere. */
 static struct tap_record *record_of_cpu(unsigned int context)
 {
-	unsigned long begin = (unsigned long)task_stack_page(current);
-	unsigned long end = ALIGN((unsigned long)*raw_cpu_ptr(irq_stack), PAGE_SIZE);
-	struct tap_record *record = lowest_record(end - IRQ_STACK_SIZE, end);
+	unsigned long begin = (unsigned long)task_stack_page(current), end = irq_stack_end();
+	struct tap_record *record = lowest_record(end - IRQ_STACK_SIZE, end, context);
 
-	if (!record)
-		record = lowest_record(begin, begin + THREAD_SIZE);
-	return record && is_of_context(record, context) ? record : NULL;
+	return record ? record : lowest_record(begin, begin + THREAD_SIZE, context);
 }
 
-/* A function that takes one word more off its stack than it has put there returns to what is above its
- * return address. The record's first word may lie below what the exception has put there by now. */
-static struct tap_record *record_returned_to(const struct pt_regs *regs, unsigned int context)
+/* Where the unwinder does not know its way: up to the end of the stack. That it knows may be another
+ * one by now, on which what it took for a frame pointer led. */
+static struct tap_record *scan_for_record(unsigned long sp, unsigned int context)
 {
-	struct tap_record *record = (void *)(regs->sp - sizeof(long));
+	unsigned long task_end = (unsigned long)task_stack_page(current) + THREAD_SIZE;
+	unsigned long begin = ALIGN(sp, sizeof(long)), irq_end = irq_stack_end();
 
-	return regs->ip == tap_magic(record) && is_of_context(record, context) ? record : NULL;
+	if (task_end - begin <= THREAD_SIZE)
+		return lowest_record(begin, task_end, context);
+	if (irq_end - begin <= IRQ_STACK_SIZE)
+		return lowest_record(begin, irq_end, context);
+	return record_of_cpu(context);
 }
 
 struct tap_record *trap_find(struct pt_regs *regs, struct fault *fault)
 {
-	struct tap_record *record = record_returned_to(regs, fault->context);
-	struct stack_info stack;
+	struct tap_record *record;
+	enum walk walk = unwind_to_record(regs, fault, &record);
 
-	if (record)
-		return record;
-	switch (unwind_to_record(regs, fault, &stack, &record)) {
+	/* The call's return address is no longer on the stack. */
+	if (regs->ip == (unsigned long)TAP_GUARD)
+		walk = WALK_LOST;
+	switch (walk) {
 	case WALK_FOUND:
 		return record;
 	case WALK_LOST:
-		return stack.begin ? scan_for_record(regs->sp, &stack, fault->context)
-				   : record_of_cpu(fault->context);
+		return scan_for_record(regs->sp, fault->context);
 	default:
 		return NULL;
 	}
@@ -174,18 +160,14 @@ unsigned long *trap_find_return(struct pt_regs *regs, const struct tap_image *im
 asmlinkage struct tap_record *tap_record_at(unsigned long sp);
 asmlinkage struct tap_record *tap_record_at(unsigned long sp)
 {
-	struct unwind_state state;
-
-	unwind_start(&state, current, NULL, NULL);
-	return scan_for_record(sp, &state.stack_info, preempt_count());
+	return scan_for_record(sp, preempt_count());
 }
 
 struct tap_record *trap_find_lost(struct pt_regs *regs, struct fault *fault)
 {
 	struct tap_record *record = NULL;
-	struct stack_info stack;
 
-	if (unwind_to_record(regs, fault, &stack, &record) == WALK_FOUND)
+	if (unwind_to_record(regs, fault, &record) == WALK_FOUND)
 		return record;
 	return record_of_cpu(fault->context);
 }

@@ -42,9 +42,15 @@
 		return taken;                                                                      \
 	}
 
+/* To give back what nobody has takes the count of what disables preemption below zero. */
+#define IS_HELD_SPIN(lock)  raw_spin_is_locked(lock)
+#define IS_HELD_READ(lock)  atomic_read(&(lock)->raw_lock.cnts)
+#define IS_HELD_WRITE(lock) atomic_read(&(lock)->raw_lock.cnts)
+
 #define TWIN_UNLOCK(name, lock_type, kind)                                                         \
 	TWIN_DEFINE(void, name, lock_type *lock) __releases(lock)                                  \
 	{                                                                                          \
+		TWIN_CHECK(name, IS_##kind(lock), lock);                                           \
 		held_drop((unsigned long)lock | (kind));                                           \
 		name(lock);                                                                        \
 	}
@@ -52,6 +58,7 @@
 #define TWIN_UNLOCK_IRQRESTORE(name, lock_type, kind)                                              \
 	TWIN_DEFINE(void, name, lock_type *lock, unsigned long flags) __releases(lock)             \
 	{                                                                                          \
+		TWIN_CHECK(name, IS_##kind(lock), lock);                                           \
 		held_drop((unsigned long)lock | (kind));                                           \
 		name(lock, flags);                                                                 \
 	}
@@ -127,6 +134,7 @@ TWIN_DEFINE(int, mutex_trylock, struct mutex *lock)
 
 TWIN_DEFINE(void, mutex_unlock, struct mutex *lock)
 {
+	TWIN_CHECK(mutex_unlock, mutex_is_locked(lock), lock);
 	held_drop_mutex(lock);
 	mutex_unlock(lock);
 }

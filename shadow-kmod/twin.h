@@ -4,7 +4,17 @@
 #define TWIN_H
 
 #include <linux/export.h>
+#include <linux/instruction_pointer.h>
+
+#include "trap.h"
 
 #define TWIN(name) recov_twin_##name
+
+/* In a twin: ends the driver's call for its argument. */
+#define TWIN_CHECK(name, right, argument)                                                          \
+	do {                                                                                       \
+		if (unlikely(!(right)))                                                            \
+			trap_argument(#name, (unsigned long)(argument), _RET_IP_);                 \
+	} while (0)
 
 #endif /* TWIN_H */

@@ -13,21 +13,22 @@ FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-po
 	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-lock bad-skb bad-work
 	bad-timer under-spinlock bad-napi under-bus-spinlock bad-kfree under-bus-mutex irqs-off
 	bh-off rcu loop loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock
-	mutex-circle)
+	mutex-circle breakpoint bad-unlock bad-delay)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
-	[hardirq]=hardirq)
+	[hardirq]=hardirq [prepared]=hardirq)
 declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protection
-	[bug]=invalid-opcode [divide]=divide-error [canary]=stack-protector
+	[bug]=invalid-opcode [divide]=divide-error [breakpoint]=breakpoint [canary]=stack-protector
 	[bad-list]=invalid-opcode [overflow]=double-fault [lost-stack]=double-fault [loop]=hang
 	[loop-irqs-off]=hang [spin-deadlock]=deadlock [spin-deadlock-irqsave]=deadlock
 	[mutex-deadlock]=deadlock [mutex-circle]=deadlock [bad-kfree]=bad-argument
 	[bad-skb]=bad-argument [bad-napi]=bad-argument [bad-timer]=bad-argument
-	[bad-work]=bad-argument)
+	[bad-work]=bad-argument [bad-unlock]=bad-argument [bad-delay]=bad-argument)
 # What the driver gives a bad argument to, by either kernel's name.
 declare -A SERVICES=([bad-kfree]='kfree' [bad-skb]='(__)?dev_kfree_skb_any(_reason)?'
-	[bad-napi]='__napi_schedule' [bad-timer]='mod_timer' [bad-work]='queue_work_on')
+	[bad-napi]='napi_schedule_prep' [bad-timer]='mod_timer' [bad-work]='queue_work_on'
+	[bad-unlock]='_raw_spin_unlock' [bad-delay]='__udelay')
 
 newest_fault() {
 	recovctl events --json | jq -cM --argjson seq "$SEQ" \
@@ -107,6 +108,8 @@ for context in "${CONTEXTS[@]}"; do
 		check "$fault in $context" survives "$fault" "$context"
 	done
 done
+# Nobody polls what it has prepared, and its stop waits until that is over.
+check "null-read before NAPI is scheduled" survives null-read prepared
 sleep 5
 flows_stop_and_check
 note "longest gap $(longest_gap_ms) ms"

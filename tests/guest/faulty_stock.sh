@@ -79,7 +79,7 @@ ring_is() {
 }
 
 flag_is() {
-	[[ $(ethtool --show-priv-flags "$DEV") == *"no-gro"*": $1" ]]
+	ethtool --show-priv-flags "$DEV" | grep -q "^no-gro *: $1$"
 }
 
 # set_ring FRAMES: of both cards.

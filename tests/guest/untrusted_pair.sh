@@ -5,21 +5,10 @@
 # vm: --timeout 300 --mem 1024 --file tests/guest/lib --file tests/netstate
 . lib/lib.sh
 . lib/faulty.sh
+. lib/recover.sh
 
-# recover [OPTION...]: keeps the result.
 recover() {
-	recovctl recover faulty_net --json "$@" >"$RESULTS/swap.json" || {
-		cat "$RESULTS/swap.json"
-		dmesg | tail -n 5
-		return 1
-	}
-	jq -cM '.released' "$RESULTS/swap.json"
-	flows_go_on
-}
-
-released() {
-	jq -cM .released "$RESULTS/swap.json"
-	jq -e ".released | $1" "$RESULTS/swap.json"
+	recover_driver faulty_net "$@" && flows_go_on
 }
 
 fault() {

@@ -50,6 +50,10 @@ static inline void add_types(struct driver *d)
 	d->type['n'] = btf__add_ptr(t, btf__add_struct(t, "napi_struct", 8));
 	d->type['t'] = btf__add_ptr(t, btf__add_struct(t, "timer_list", 8));
 	d->type['w'] = btf__add_ptr(t, btf__add_struct(t, "work_struct", 8));
+	d->type['S'] = btf__add_ptr(t, btf__add_struct(t, "net_device_stats", 8));
+	d->type['I'] = btf__add_ptr(t, btf__add_struct(t, "netdev_phys_item_id", 8));
+	d->type['c'] = btf__add_ptr(t, btf__add_int(t, "char", 1, BTF_INT_SIGNED));
+	d->type['z'] = btf__add_int(t, "long unsigned int", 8, 0);
 	d->type['o'] = btf__add_struct(t, "one", 4);
 	btf__add_field(t, "a", i, 0, 0);
 	d->type['s'] = btf__add_struct(t, "sixteen", 16);

@@ -38,6 +38,14 @@ static const struct {
 	{"i:t", RECOV_TAP_ERROR, RECOV_TAP_OTHER, 0},
 	{"v:w", RECOV_TAP_ZERO, RECOV_TAP_WORK, 0},
 	{"v:ww", RECOV_TAP_ZERO, RECOV_TAP_OTHER, 0},
+	{"S:d", RECOV_TAP_ZERO, RECOV_TAP_STATS, 0},
+	{"S:p", RECOV_TAP_ZERO, RECOV_TAP_OTHER, 0},
+	{"p:d", RECOV_TAP_ZERO, RECOV_TAP_OTHER, 0},
+	/* Queries that may find nothing. */
+	{"i:dI", RECOV_TAP_UNSUPPORTED, RECOV_TAP_OTHER, 0},
+	{"i:dcz", RECOV_TAP_UNSUPPORTED, RECOV_TAP_OTHER, 0},
+	{"i:dcu", RECOV_TAP_ERROR, RECOV_TAP_OTHER, 0},
+	{"i:pI", RECOV_TAP_ERROR, RECOV_TAP_OTHER, 0},
 	/* Words on the stack. */
 	{"v:pppppp", RECOV_TAP_ZERO, RECOV_TAP_OTHER, 0},
 	{"v:ppppppb", RECOV_TAP_ZERO, RECOV_TAP_OTHER, 1},

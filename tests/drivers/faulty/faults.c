@@ -119,6 +119,12 @@ static noinline void faulty_bug(void)
 	BUG();
 }
 
+/* As a byte of its text that has become something else. */
+static noinline void faulty_breakpoint(void)
+{
+	asm volatile("int3");
+}
+
 static noinline void faulty_divide(void)
 {
 	int zero = 0;
@@ -242,6 +248,17 @@ static noinline void faulty_bad_work(void)
 	memset(&faulty_object, 0, sizeof(faulty_object));
 	INIT_LIST_HEAD(&faulty_object.work.entry);
 	schedule_work(&faulty_object.work);
+}
+
+/* Nobody has it. */
+static noinline void faulty_bad_unlock(void)
+{
+	spin_unlock(&faulty_spinlock);
+}
+
+static noinline void faulty_bad_delay(void)
+{
+	udelay((unsigned long)hidden(WILD));
 }
 
 /* ---- A fault in a state that somebody has to restore ---- */
@@ -381,7 +398,7 @@ void faulty_finish(void)
 
 /* ---- The table ---- */
 
-#define IN_HARDIRQ (BIT(FAULTY_HRTIMER) | BIT(FAULTY_HARDIRQ))
+#define IN_HARDIRQ (BIT(FAULTY_HRTIMER) | BIT(FAULTY_HARDIRQ) | BIT(FAULTY_PREPARED))
 #define IN_SOFTIRQ (BIT(FAULTY_XMIT) | BIT(FAULTY_TIMER) | BIT(FAULTY_TASKLET) | BIT(FAULTY_NAPI))
 
 #define FAULT(name, function, never)                                                               \
@@ -398,6 +415,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("rodata-write", faulty_rodata_write, 0),
 	FAULT("user-pointer", faulty_user_pointer, 0),
 	FAULT("bug", faulty_bug, 0),
+	FAULT("breakpoint", faulty_breakpoint, 0),
 	FAULT("divide", faulty_divide, 0),
 	FAULT("canary", faulty_canary, 0),
 	FAULT("smashed-return", faulty_smashed_return, 0),
@@ -411,6 +429,8 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("bad-napi", faulty_bad_napi, 0),
 	FAULT("bad-timer", faulty_bad_timer, 0),
 	FAULT("bad-work", faulty_bad_work, 0),
+	FAULT("bad-unlock", faulty_bad_unlock, 0),
+	FAULT("bad-delay", faulty_bad_delay, 0),
 	FAULT("under-spinlock", faulty_under_spinlock, 0),
 	FAULT("under-bus-spinlock", faulty_under_bus_spinlock, 0),
 	FAULT("under-bus-mutex", faulty_under_bus_mutex, IN_HARDIRQ | IN_SOFTIRQ),

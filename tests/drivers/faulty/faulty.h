@@ -18,6 +18,7 @@ enum faulty_context {
 	FAULTY_TASKLET,
 	FAULTY_NAPI,
 	FAULTY_HARDIRQ,
+	FAULTY_PREPARED, /* there, when NAPI waits to be scheduled by it */
 	FAULTY_PROBE,
 	FAULTY_REMOVE,
 	FAULTY_OPEN,

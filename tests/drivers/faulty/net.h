@@ -16,7 +16,8 @@
 
 /* Private flags. */
 enum {
-	FAULTY_NET_NO_GRO = 1
+	FAULTY_NET_NO_GRO = 1,
+	FAULTY_NET_FLOOD = 2 /* polls never come to an end */
 };
 
 struct faulty_port {
@@ -25,6 +26,7 @@ struct faulty_port {
 	int irq;
 	struct napi_struct napi;
 	u32 flags;
+	bool open; /* or it is not polled */
 	u64 stops; /* of the queue, because the peer was full; under its lock */
 
 	/* Chores, from probe to remove. */

@@ -29,6 +29,7 @@ static void faulty_port_kick(struct faulty_port *port, enum faulty_context conte
 		faulty_bus_raise(port->card, FAULTY_CAUSE_ASKED);
 		break;
 	case FAULTY_NAPI:
+	case FAULTY_PREPARED:
 		faulty_bus_raise(port->card, FAULTY_CAUSE_TRAFFIC);
 		break;
 	default:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The traffic of faulty_net: frames out and in, the interrupt, and the card up and down. */
+#include <linux/delay.h>
 #include <linux/etherdevice.h>
 #include <linux/skbuff.h>
 
@@ -16,6 +17,7 @@ irqreturn_t faulty_net_interrupt(int irq, void *data)
 	faulty_enter(port, FAULTY_HARDIRQ);
 	if ((cause & FAULTY_CAUSE_TRAFFIC) && napi_schedule_prep(&port->napi)) {
 		faulty_bus_mask(port->card);
+		faulty_enter(port, FAULTY_PREPARED);
 		__napi_schedule_irqoff(&port->napi);
 	}
 	return IRQ_HANDLED;
@@ -47,12 +49,17 @@ int faulty_net_poll(struct napi_struct *napi, int budget)
 	unsigned int len;
 	int done = 0;
 
+	WARN_ON_ONCE(!READ_ONCE(port->open));
 	faulty_enter(port, FAULTY_NAPI);
 	if (netif_queue_stopped(port->netdev) && faulty_bus_has_room(port->card))
 		netif_wake_queue(port->netdev);
 	while (done < budget && (len = faulty_bus_pending(port->card))) {
 		faulty_net_receive(port, len);
 		done++;
+	}
+	if (READ_ONCE(port->flags) & FAULTY_NET_FLOOD) {
+		mdelay(1);
+		return budget;
 	}
 	if (done < budget && napi_complete_done(napi, done))
 		faulty_bus_unmask(port->card);
@@ -92,6 +99,7 @@ int faulty_net_open(struct net_device *netdev)
 	struct faulty_port *port = netdev_priv(netdev);
 
 	faulty_enter(port, FAULTY_OPEN);
+	WRITE_ONCE(port->open, true);
 	napi_enable(&port->napi);
 	faulty_bus_start(port->card);
 	netif_start_queue(netdev);
@@ -108,5 +116,6 @@ int faulty_net_stop(struct net_device *netdev)
 	netif_stop_queue(netdev);
 	faulty_bus_halt(port->card);
 	napi_disable(&port->napi);
+	WRITE_ONCE(port->open, false);
 	return 0;
 }

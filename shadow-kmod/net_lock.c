@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Waits with an end: for rtnl, the lock of all changes of the network, below which a driver may sleep
+ * for ever, and of a driver for a NAPI, whose mistake it may be that it would never be over.
+ */
+#include <linux/jiffies.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+#include <net/net_namespace.h>
+
+#include "net.h"
+
+#define NAPIS_MAX  1024
+#define NAPI_LOOKS 5
+
+/* The device's NAPI of that number, NULL: there are not as many, or the driver has written over one, or
+ * over their list. Under RCU or rtnl. */
+static struct napi_struct *net_napi(struct net_device *dev, unsigned int number)
+{
+	struct list_head *at = &dev->napi_list, *next, *back;
+	struct net_device *owner;
+	struct napi_struct *napi;
+
+	if (number >= NAPIS_MAX)
+		return NULL;
+	do {
+		if (get_kernel_nofault(next, &at->next) || get_kernel_nofault(back, &next->prev) ||
+		    back != at || next == &dev->napi_list)
+			return NULL;
+		at = next;
+	} while (number--);
+	napi = list_entry(at, struct napi_struct, dev_list);
+	return get_kernel_nofault(owner, &napi->dev) || owner != dev ? NULL : napi;
+}
+
+/* Scheduled, yet nobody polls it, and it is in no CPU's list. */
+static bool net_napi_is_lost(const struct napi_struct *napi)
+{
+	return (READ_ONCE(napi->state) & (NAPIF_STATE_SCHED | NAPIF_STATE_NPSVC |
+					  NAPIF_STATE_THREADED | NAPIF_STATE_IN_BUSY_POLL)) ==
+		       NAPIF_STATE_SCHED &&
+	       list_empty(&napi->poll_list);
+}
+
+enum net_napi_lot {
+	NET_NAPI_NONE,
+	NET_NAPI_WELL,
+	NET_NAPI_LOST,
+	NET_NAPI_AWAITED
+};
+
+/* What is with the device's NAPI of that number; one that is lost may be found: it comes to its end.
+ * Awaited: in napi_disable(). */
+static enum net_napi_lot net_look_at_napi(struct net_device *dev, unsigned int number, bool find)
+{
+	enum net_napi_lot lot = NET_NAPI_NONE;
+	struct napi_struct *napi;
+
+	local_bh_disable();
+	rcu_read_lock();
+	napi = net_napi(dev, number);
+	if (napi && !net_napi_is_lost(napi))
+		lot = NET_NAPI_WELL;
+	else if (napi)
+		lot = test_bit(NAPI_STATE_DISABLE, &napi->state) ? NET_NAPI_AWAITED : NET_NAPI_LOST;
+	if (lot >= NET_NAPI_LOST && find)
+		napi_complete_done(napi, 0);
+	rcu_read_unlock();
+	local_bh_enable();
+	return lot;
+}
+
+struct net_look {
+	struct net_device *dev;
+	unsigned int number;
+};
+
+static long net_look_here(void *data)
+{
+	const struct net_look *look = data;
+
+	return net_look_at_napi(look->dev, look->number, false);
+}
+
+/* One that is polled just now looks the same; in a flood, each time that one looks. But not to a task of
+ * the CPU that polls it: there the poll is over, and the NAPI in the list again. */
+static bool net_napi_stays_lost(struct net_device *dev, unsigned int number)
+{
+	struct net_look look = {.dev = dev, .number = number};
+	unsigned int cpu, i;
+
+	for (i = 0; i < NAPI_LOOKS; i++) {
+		for_each_online_cpu(cpu) {
+			long lot = work_on_cpu_safe(cpu, net_look_here, &look);
+
+			/* Negative: it went offline. */
+			if (lot >= 0 && lot < NET_NAPI_LOST)
+				return false;
+		}
+		synchronize_net();
+	}
+	return true;
+}
+
+/*
+ * An interrupt handler that ends between napi_schedule_prep() and __napi_schedule(), or a poll that
+ * forgets napi_complete_done(), leaves a NAPI for which napi_disable() waits for ever. Without rtnl,
+ * too: whoever holds it may be the one who waits.
+ */
+bool net_find_napis(struct net_device *dev)
+{
+	unsigned int number = 0;
+	enum net_napi_lot lot;
+	bool awaited = false;
+
+	do {
+		bool lost = net_look_at_napi(dev, number, false) >= NET_NAPI_LOST &&
+			    net_napi_stays_lost(dev, number);
+
+		lot = net_look_at_napi(dev, number++, lost);
+		awaited |= lost && lot == NET_NAPI_AWAITED;
+	} while (lot != NET_NAPI_NONE);
+	return awaited;
+}
+
+void net_forget_napis(struct net_device *dev)
+{
+	struct napi_struct *napi;
+
+	/* One that says that it is in no list would stay in this one. */
+	while ((napi = net_napi(dev, 0)) && test_bit(NAPI_STATE_LISTED, &napi->state))
+		__netif_napi_del(napi);	 /* the driver's own deletion does nothing then */
+	INIT_LIST_HEAD(&dev->napi_list); /* if it has written over the next one */
+	net_clear_queue_napi(dev);
+}
+
+/* With a reference. NULL: the driver has not as many. */
+static struct net_device *net_device_of(const char *driver, unsigned int number)
+{
+	struct net_device *dev, *found = NULL;
+	struct net *net;
+
+	rcu_read_lock();
+	for_each_net_rcu(net)
+		for_each_netdev_rcu(net, dev)
+			if (!found && net_is_of(dev, driver) && !number--)
+				found = dev;
+	if (found)
+		dev_hold(found);
+	rcu_read_unlock();
+	return found;
+}
+
+bool net_find_all_napis(const char *driver)
+{
+	struct net_device *dev;
+	unsigned int number;
+	bool awaited = false;
+
+	for (number = 0; (dev = net_device_of(driver, number)); number++) {
+		awaited |= net_find_napis(dev);
+		dev_put(dev);
+	}
+	return awaited;
+}
+
+static void net_finder_work(struct work_struct *work)
+{
+	struct net_finder *finder = container_of(work, struct net_finder, work.work);
+
+	net_find_all_napis(finder->driver);
+	queue_delayed_work(system_unbound_wq, &finder->work, HZ);
+}
+
+void net_finder_begin(struct net_finder *finder, const char *driver)
+{
+	finder->driver = driver;
+	INIT_DELAYED_WORK_ONSTACK(&finder->work, net_finder_work);
+	queue_delayed_work(system_unbound_wq, &finder->work, HZ);
+}
+
+void net_finder_end(struct net_finder *finder)
+{
+	cancel_delayed_work_sync(&finder->work);
+	destroy_delayed_work_on_stack(&finder->work);
+}
+
+bool net_lock_within(unsigned int ms)
+{
+	unsigned long limit = jiffies + msecs_to_jiffies(ms);
+
+	while (!rtnl_trylock()) {
+		if (time_after(jiffies, limit))
+			return false;
+		msleep(5);
+	}
+	return true;
+}
