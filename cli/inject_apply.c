@@ -240,8 +240,8 @@ static int wait_for_hits(const struct applying *a)
 		struct recov_injected injected;
 		int r = ask(a, &injected, &hits);
 
-		if (r)
-			return r;
+		if (r) /* that it was undone is told with the rest */
+			return r == -ENOENT ? 0 : r;
 		if (injected.state != RECOV_INJECT_PLANTED ||
 		    injected.hits == a->n_sites + a->n_calls)
 			return 0;

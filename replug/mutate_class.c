@@ -171,7 +171,7 @@ static bool text_change(const struct mutation *m, unsigned variant, uint8_t *byt
 {
 	bytes[variant / 8] ^= 1 << variant % 8;
 	/* A breakpoint could not be told from that which proves that the fault was executed. */
-	return !(mutation_loader_bytes(m) & 1 << variant / 8) && bytes[0] != INT3;
+	return bytes[0] != INT3;
 }
 
 static unsigned override_variants(const struct mutation *m)
@@ -299,6 +299,9 @@ bool mutation_apply(const struct mutation *m, const struct mutation_class *class
 	memcpy(new, m->bytes, m->at->length);
 	if (!class->change(m, variant, new) || !memcmp(new, m->bytes, m->at->length))
 		return false;
+	for (size_t i = 0; i < m->at->length; i++)
+		if (loader & 1 << i && new[i] != m->bytes[i])
+			return false;
 	*ret_loader = loader;
 	if (class->any_length)
 		return true;

@@ -8,9 +8,10 @@
 #include "mutate_class.h"
 #include "mutate_json.h"
 
-#define SCHEMA	  "recov.faults/1"
-#define LINE_MOST 2000
-#define UNKNOWN	  "??"
+#define SCHEMA	"recov.faults/1"
+#define UNKNOWN "??"
+/* As many instructions as bytes, each with the name of where it leads. */
+#define LINE_MOST (REPLUG_INSTRUCTION_MAX * (TEXT_NAME_MAX + 100))
 
 DEFINE_CLEANUP(struct replug_injection_plan *, replug_injection_plan_free)
 

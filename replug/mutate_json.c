@@ -78,7 +78,7 @@ static bool is_text(const char *s, size_t most, bool spaces)
 	size_t n = strlen(s);
 
 	for (size_t i = 0; i < n; i++)
-		if (s[i] < (spaces ? ' ' : '!') || s[i] > '~')
+		if (s[i] < ' ' || s[i] > '~' || (!spaces && (s[i] == ' ' || s[i] == '/')))
 			return false;
 	return n > 0 && n <= most;
 }

@@ -24,8 +24,9 @@ int json_file_read(const struct json_file *file, uint8_t **ret_bytes, size_t *re
 /* The object that the bytes are, of that schema. */
 int json_file_load(const struct json_file *file, const void *bytes, size_t size, const char *schema,
 		   json_t **ret_object);
-/* A member that is text of 1 to most printable characters, of which spaces are some if asked for.
- * where: in the file, as "fault 2", or NULL. *ret_text is malloc'ed. */
+/* A member that is text of 1 to most printable characters; without spaces it is a name, which has no
+ * slash either: drivers' and sections' become parts of paths. where: in the file, as "fault 2", or
+ * NULL. *ret_text is malloc'ed. */
 int json_file_text(const struct json_file *file, const json_t *object, const char *where,
 		   const char *key, size_t most, bool spaces, char **ret_text);
 /* A member that is a whole number of min to max. */

@@ -136,12 +136,13 @@ bool pointer_change(const struct mutation *m, unsigned variant, uint8_t *bytes)
 	}
 	variant -= MODRM_RM_BITS;
 	if (variant < SIB_BITS) {
-		bytes[at + 1] ^= 1 << variant;
+		if (sib)
+			bytes[at + 1] ^= 1 << variant;
 		return sib;
 	}
 	variant -= SIB_BITS;
 	bytes[disp + variant / 8] ^= 1 << variant % 8;
-	return !(mutation_loader_bytes(m) & 1 << (disp + variant / 8));
+	return true;
 }
 
 bool pointer_fits(const struct mutation *m)

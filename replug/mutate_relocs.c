@@ -100,8 +100,9 @@ int text_read_relocs(struct replug_text *text)
 			r = read_table(text, section, i);
 	}
 	for (size_t i = 0; i < text->n_sections && !r; i++)
-		qsort(text->sections[i].relocs, text->sections[i].n_relocs,
-		      sizeof(*text->sections[i].relocs), compare_relocs);
+		if (text->sections[i].n_relocs)
+			qsort(text->sections[i].relocs, text->sections[i].n_relocs,
+			      sizeof(*text->sections[i].relocs), compare_relocs);
 	return r;
 }
 

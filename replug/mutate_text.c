@@ -42,7 +42,7 @@ bool text_is_name(const char *name)
 	size_t n = strlen(name);
 
 	for (size_t i = 0; i < n; i++)
-		if (name[i] <= ' ' || name[i] > '~')
+		if (name[i] <= ' ' || name[i] > '~' || name[i] == '/')
 			return false;
 	return n > 0 && n <= TEXT_NAME_MAX;
 }

@@ -66,7 +66,7 @@ struct replug_text {
 
 /* Says in text->err why there can be no plan; returns -EOPNOTSUPP. */
 int text_refuse(const struct replug_text *text, const char *fmt, ...) _printf_(2, 3);
-/* Printable, so that it can stand in a plan. */
+/* Can it stand in a plan, as a name? */
 bool text_is_name(const char *name);
 /* NULL: no code of that section is looked at. */
 struct text_section *text_find_section(const struct replug_text *text, size_t index);

@@ -14,7 +14,6 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 
 #include "inject.h"
 #include "shadow.h"
@@ -24,7 +23,6 @@
 #define RETRY	    HZ /* to undo what a CPU that hangs stands in the way of */
 #define RECORD_PORT 0xe9
 
-static DEFINE_MUTEX(verb_mutex); /* one verb at a time; taken before: */
 static DEFINE_MUTEX(list_mutex); /* what is on the list */
 static LIST_HEAD(injections);
 static struct workqueue_struct *works; /* one after the other */
@@ -85,6 +83,13 @@ bool inject_commit(struct inject *inject)
 
 /* ---- the works ---- */
 
+/* What it had of the driver is as it was: this module may go. */
+static void set_ended(struct inject *inject)
+{
+	atomic_set_release(&inject->state, INJECT_ENDED);
+	module_put(THIS_MODULE);
+}
+
 static void plant(struct work_struct *work)
 {
 	struct inject *inject = container_of(work, struct inject, plant);
@@ -99,7 +104,7 @@ static void plant(struct work_struct *work)
 			inject_calls_restore(inject);
 	}
 	if (inject->err)
-		atomic_set(&inject->state, INJECT_ENDED);
+		set_ended(inject);
 	else if (inject->for_ms)
 		queue_delayed_work(works, &inject->end, msecs_to_jiffies(inject->for_ms));
 	complete_all(&inject->planted);
@@ -118,7 +123,7 @@ static void end(struct work_struct *work)
 	}
 	inject_calls_restore(inject);
 	inject->ended_ns = ktime_get_ns();
-	atomic_set_release(&inject->state, INJECT_ENDED);
+	set_ended(inject);
 	complete_all(&inject->ended);
 }
 
@@ -148,8 +153,8 @@ static void inject_free_rcu(struct rcu_head *rcu)
 	inject_free(container_of(rcu, struct inject, rcu));
 }
 
-/* It has ended: no handler and no work does anything with it any more, but may still look at it. */
-static void inject_forget(struct inject *inject)
+/* Handlers and works may still look at it. */
+void inject_forget(struct inject *inject)
 {
 	mutex_lock(&list_mutex);
 	list_del_rcu(&inject->list);
@@ -228,9 +233,7 @@ static int copy_calls(struct inject *inject, const struct recov_inject *arg)
 	return err;
 }
 
-/* The module is held by the caller. */
-static int inject_new(struct recov_inject *arg, const struct module *module,
-		      struct inject **ret_inject)
+int inject_new(struct recov_inject *arg, const struct module *module, struct inject **ret_inject)
 {
 	struct inject *inject;
 	int err = 0;
@@ -271,10 +274,17 @@ err_free:
 	return err;
 }
 
-/* ---- the verbs, one at a time ---- */
+void inject_begin(struct inject *inject)
+{
+	mutex_lock(&list_mutex);
+	list_add_tail_rcu(&inject->list, &injections);
+	mutex_unlock(&list_mutex);
+	/* Where a CPU hangs it can't be undone, which the module's exit could only wait for. */
+	__module_get(THIS_MODULE);
+	queue_work(works, &inject->plant);
+}
 
-/* NULL: nothing is planted, nor was. */
-static struct inject *find(const char *driver, u32 index)
+struct inject *inject_find(const char *driver, u32 index)
 {
 	struct inject *inject, *next;
 
@@ -287,8 +297,7 @@ static struct inject *find(const char *driver, u32 index)
 	return NULL;
 }
 
-/* Waits until it is planted, but not too long. The err. */
-static int wait_planted(struct inject *inject)
+int inject_wait_planted(struct inject *inject)
 {
 	if (wait_for_completion_killable_timeout(&inject->planted, WAIT_LIMIT) <= 0) {
 		if (atomic_cmpxchg(&inject->state, INJECT_PLANTING, INJECT_CANCELLED) ==
@@ -300,223 +309,13 @@ static int wait_planted(struct inject *inject)
 	return inject->err;
 }
 
-static int wait_ended(struct inject *inject)
+int inject_wait_ended(struct inject *inject)
 {
 	long left;
 
 	begin_end(inject);
 	left = wait_for_completion_killable_timeout(&inject->ended, WAIT_LIMIT);
 	return left > 0 ? 0 : left ? (int)left : -ETIMEDOUT;
-}
-
-/* Nothing is planted there; what was is forgotten. */
-static int make_room(const char *driver)
-{
-	struct inject *inject = find(driver, 0);
-	int state, err;
-
-	if (!inject)
-		return 0;
-	state = atomic_read_acquire(&inject->state);
-	if (state == INJECT_CANCELLED)
-		return -EBUSY;
-	if (state != INJECT_ENDED && !READ_ONCE(inject->gone))
-		return -EEXIST;
-	err = wait_ended(inject);
-	if (!err)
-		inject_forget(inject);
-	return err;
-}
-
-static int inject_verb(struct recov_inject *arg)
-{
-	struct inject *inject;
-	struct module *module;
-	int err;
-
-	if (strnlen(arg->driver, sizeof(arg->driver)) == sizeof(arg->driver) || !arg->driver[0] ||
-	    arg->n_sites > RECOV_INJECT_SITES_MAX || arg->n_calls > RECOV_INJECT_CALLS_MAX ||
-	    !(arg->n_sites + arg->n_calls) || arg->flags & ~RECOV_INJECT_PORT)
-		return -EINVAL;
-	err = swap_check_free(arg->driver);
-	if (!err)
-		err = make_room(arg->driver);
-	if (err)
-		return err;
-	module = ksym_module_get(arg->driver);
-	if (IS_ERR(module))
-		return PTR_ERR(module);
-	err = inject_new(arg, module, &inject);
-	if (!err) {
-		mutex_lock(&list_mutex);
-		list_add_tail_rcu(&inject->list, &injections);
-		mutex_unlock(&list_mutex);
-	}
-	module_put(module); /* from now on it tells when it goes */
-	if (err)
-		return err;
-	queue_work(works, &inject->plant);
-	err = wait_planted(inject);
-	arg->failed = inject->failed;
-	if (err && err != -ETIMEDOUT)
-		inject_forget(inject);
-	return err;
-}
-
-static u32 state_of(const struct inject *inject)
-{
-	if (READ_ONCE(inject->gone))
-		return RECOV_INJECT_GONE;
-	switch (atomic_read_acquire(&inject->state)) {
-	case INJECT_PLANTED:
-		return RECOV_INJECT_PLANTED;
-	case INJECT_ENDED:
-		return RECOV_INJECT_UNDONE;
-	}
-	return RECOV_INJECT_ENDING;
-}
-
-static void describe(const struct inject *inject, struct recov_injected *arg)
-{
-	u32 index = arg->index;
-
-	*arg = (struct recov_injected){
-		.planted_ns = inject->planted_ns,
-		.ended_ns = inject->ended_ns,
-		.index = index,
-		.state = state_of(inject),
-		.n_sites = inject->n_sites,
-		.n_calls = inject->n_calls,
-		.hits = atomic_read(&inject->n_hits),
-		.differing = inject->differing,
-		.for_ms = inject->for_ms,
-		.max_hits = inject->max_hits,
-	};
-	strscpy(arg->driver, inject->driver, sizeof(arg->driver));
-}
-
-static int injected_verb(struct recov_injected *arg)
-{
-	const struct inject *inject = find(arg->driver, arg->index);
-
-	if (!inject)
-		return -ENOENT;
-	describe(inject, arg);
-	return 0;
-}
-
-static int undo_verb(struct recov_injected *arg)
-{
-	struct inject *inject = arg->driver[0] ? find(arg->driver, 0) : NULL;
-	u32 state;
-	int err;
-
-	if (!inject)
-		return -ENOENT;
-	if (atomic_read(&inject->state) == INJECT_CANCELLED)
-		return -EBUSY;
-	state = state_of(inject);
-	err = wait_ended(inject);
-	if (err)
-		return err;
-	describe(inject, arg);
-	arg->state = state;
-	inject_forget(inject);
-	return 0;
-}
-
-static int hits_verb(struct recov_inject_hits *arg)
-{
-	const struct inject *inject = arg->driver[0] ? find(arg->driver, 0) : NULL;
-	struct recov_inject_hit __user *to = u64_to_user_ptr(arg->hits);
-	u32 i, n;
-
-	if (!inject)
-		return -ENOENT;
-	n = inject->n_sites + inject->n_calls;
-	if (arg->first > n)
-		return -EINVAL;
-	arg->n = min(arg->n, n - arg->first);
-	for (i = 0; i < arg->n; i++) {
-		const struct inject_hit *hit = &inject->hits[arg->first + i];
-		struct recov_inject_hit met = {.count = atomic_read_acquire(&hit->count)};
-
-		if (met.count) {
-			met.time_ns = hit->time_ns;
-			met.cpu = hit->cpu;
-			met.pid = hit->pid;
-		}
-		if (copy_to_user(&to[i], &met, sizeof(met)))
-			return -EFAULT;
-	}
-	return 0;
-}
-
-static int text_verb(const struct recov_inject_text *arg)
-{
-	struct module *module = ksym_module_get(arg->driver);
-	unsigned long text, size;
-	int err = 0;
-
-	if (IS_ERR(module))
-		return PTR_ERR(module);
-	tap_module_text(module, &text, &size);
-	if (arg->pad)
-		err = -EINVAL;
-	else if (arg->address < text || arg->address - text > size ||
-		 arg->size > size - (arg->address - text))
-		err = -ERANGE;
-	else if (copy_to_user(u64_to_user_ptr(arg->bytes), (void *)arg->address, arg->size))
-		err = -EFAULT;
-	module_put(module);
-	return err;
-}
-
-static long run_verb(unsigned int cmd, void *arg)
-{
-	/* Where all of them begin with it. */
-	if (strnlen(arg, RECOV_NAME_LEN) == RECOV_NAME_LEN)
-		return -EINVAL;
-	switch (cmd) {
-	case RECOV_IOC_INJECT:
-		return inject_verb(arg);
-	case RECOV_IOC_INJECT_UNDO:
-		return undo_verb(arg);
-	case RECOV_IOC_INJECTED:
-		return injected_verb(arg);
-	case RECOV_IOC_INJECT_HITS:
-		return hits_verb(arg);
-	case RECOV_IOC_INJECT_TEXT:
-		return text_verb(arg);
-	}
-	return -ENOTTY;
-}
-
-long inject_ioctl(unsigned int cmd, void __user *user)
-{
-	union {
-		struct recov_inject inject;
-		struct recov_injected injected;
-		struct recov_inject_hits hits;
-		struct recov_inject_text text;
-	} arg;
-	size_t size = _IOC_SIZE(cmd);
-	long err;
-
-	if (size > sizeof(arg) || size < RECOV_NAME_LEN)
-		return -ENOTTY;
-	if (copy_from_user(&arg, user, size))
-		return -EFAULT;
-	if (mutex_lock_killable(&verb_mutex))
-		return -EINTR;
-	if (cmd == RECOV_IOC_INJECT)
-		arg.inject.failed = RECOV_INJECT_NOWHERE;
-	err = run_verb(cmd, &arg);
-	mutex_unlock(&verb_mutex);
-	/* Also what tells where it failed. */
-	if (err != -ENOTTY && _IOC_DIR(cmd) & _IOC_READ && copy_to_user(user, &arg, size))
-		err = -EFAULT;
-	return err;
 }
 
 /* ---- drivers that go ---- */
@@ -566,18 +365,11 @@ err_works:
 	return err;
 }
 
-/* No session is open. Waits for all that is planted to be undone, and so for ever if a CPU hangs with
- * interrupts off: the handlers are needed until then. */
+/* No session is open, and all has ended: either would hold the module. */
 void inject_uninit(void)
 {
 	struct inject *inject, *next;
 
-	list_for_each_entry(inject, &injections, list) {
-		do {
-			begin_end(inject);
-			flush_workqueue(works);
-		} while (atomic_read_acquire(&inject->state) != INJECT_ENDED);
-	}
 	list_for_each_entry_safe(inject, next, &injections, list)
 		inject_forget(inject);
 	unregister_module_notifier(&module_block);

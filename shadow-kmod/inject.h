@@ -64,12 +64,28 @@ struct inject {
 	struct irq_work full; /* max_hits are reached */
 };
 
+/* ---- inject_verb.c ---- */
+
+/* The verbs; -ENOTTY for others. May sleep. */
+long inject_ioctl(unsigned int cmd, void __user *arg);
+
 /* ---- inject.c ---- */
 
 int inject_init(void);
 void inject_uninit(void);
-/* The verbs; -ENOTTY for others. May sleep. */
-long inject_ioctl(unsigned int cmd, void __user *arg);
+/* What is asked for, of a module that the caller holds; or arg->failed. May sleep. */
+int inject_new(struct recov_inject *arg, const struct module *module, struct inject **ret_inject);
+/* Has it planted. From now on it ends by itself, when it has to. For one verb at a time, as all of
+ * these down to inject_forget(), which may sleep. */
+void inject_begin(struct inject *inject);
+/* By its driver, or by its index; NULL: nothing is planted, nor was. */
+struct inject *inject_find(const char *driver, u32 index);
+/* Waits until it is planted, or ends it and waits for that, but not too long: -ETIMEDOUT. Otherwise
+ * what became of it. */
+int inject_wait_planted(struct inject *inject);
+int inject_wait_ended(struct inject *inject);
+/* Of one that has ended. */
+void inject_forget(struct inject *inject);
 /* PLANTING -> PLANTED. False: it has been cancelled, or the driver is gone. Any context. */
 bool inject_commit(struct inject *inject);
 /* The site or call has been met. Any context, NMI as well. */

@@ -116,15 +116,15 @@ static int ask_cpus(void)
 	cpus_read_lock();
 	reinit_completion(&all_answered);
 	atomic_set(&n_unanswered, num_online_cpus());
-	for_each_online_cpu(cpu)
-	{
+	for_each_online_cpu(cpu) {
 		struct work_struct *work = per_cpu_ptr(&answer_works, cpu);
 
 		INIT_WORK(work, answer);
 		schedule_work_on(cpu, work);
 	}
 	left = wait_for_completion_timeout(&all_answered, ANSWER_LIMIT);
-	for_each_online_cpu(cpu) cancel_work_sync(per_cpu_ptr(&answer_works, cpu));
+	for_each_online_cpu(cpu)
+		cancel_work_sync(per_cpu_ptr(&answer_works, cpu));
 	cpus_read_unlock();
 	return left ? 0 : -ETIMEDOUT;
 }

@@ -73,15 +73,25 @@ check "which its rings do" rings
 check "and end then" eventually 5 reported '.state == "undone" and .activated >= 1'
 check "and its rings are told, too" rings_are_back
 
+recovctl inject apply plan.json --wait 1min 2>"$RESULTS/waits" &
+check "one waits until each was activated" eventually 5 reported '.state == "planted"'
+check "somebody else undoes them" recovctl inject undo e1000
+waited=0
+wait $! || waited=$?
+check "which ends the waiting" test $waited = 1
+check "with a sentence" grep -q 'e1000: somebody has undone it meanwhile' "$RESULTS/waits"
+
 check "with faults planted" recovctl inject apply plan.json
-check "the shadow can be unloaded" rmmod recov_shadow
-check "which undoes them" rings_are_back
-check "to the last byte" covered_text load.json
+check "the shadow can't be unloaded" fails_with 'in use' rmmod recov_shadow
+check "undone" recovctl inject undo e1000
+check "it can" rmmod recov_shadow
+check "its rings are told" rings_are_back
+check "its text is the same to the last byte" covered_text load.json
 check "a watcher is killed" cover_and_kill
 check "the peer answers" answers "$PEER_V4"
 check "and leaves breakpoints" reported '.state == "planted" and .sites > 15000 and .activated > 0'
-check "with them, too, the shadow can be unloaded" rmmod recov_shadow
-check "which takes them out" covered_text load.json
+check "others take them out" recovctl inject undo e1000
+check "to the last byte" covered_text load.json
 check "the peer answers" answers "$PEER_V4"
 
 # ---- Functions of the kernel that fail -----------------------------------------------------------

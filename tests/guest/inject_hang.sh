@@ -12,6 +12,15 @@ gives_up() {
 	refused "$@" && ((SECONDS - begin < 20))
 }
 
+# A process that waits for what cannot be would not be killed either.
+unload_refused() {
+	local said pid
+	said=$RESULTS/rmmod
+	rmmod recov_shadow 2>"$said" &
+	pid=$!
+	eventually 5 grep 'in use' "$said" && ! wait $pid
+}
+
 modprobe e1000
 insmod "$DRIVERS/faulty_bus.ko"
 insmod "$DRIVERS/faulty_char.ko"
@@ -28,4 +37,5 @@ check "others cannot be planted" gives_up 1 'a CPU does not stop' inject cover f
 	--image "$DRIVERS/faulty_char.ko" --for 1ms
 check "nor at the next try" gives_up 1 'a CPU does not stop' inject cover faulty_char \
 	--image "$DRIVERS/faulty_char.ko" --for 1ms
+check "nor can the shadow be unloaded, which is refused at once" unload_refused
 finish

@@ -16,23 +16,29 @@ static void check_error(const struct replug_error *error)
 		abort();
 }
 
-/* What can be read can be written, and read again. */
+/* A plan, however it came about, can be written and read again. */
+static void write_plan(const struct replug_injection_plan *plan)
+{
+	struct replug_injection_plan *again = NULL;
+	char *text = replug_injection_plan_format(plan);
+
+	if (!text || replug_injection_plan_parse("again", text, strlen(text), &again, NULL))
+		abort();
+	replug_injection_plan_free(again);
+	free(text);
+}
+
 static void read_plan(const void *data, size_t size)
 {
-	struct replug_injection_plan *plan = NULL, *again = NULL;
+	struct replug_injection_plan *plan = NULL;
 	struct replug_error error = {0};
-	char *text;
 
 	if (replug_injection_plan_parse("fuzz.json", data, size, &plan, &error)) {
 		check_error(&error);
 		return;
 	}
-	text = replug_injection_plan_format(plan);
-	if (!text || replug_injection_plan_parse("again", text, strlen(text), &again, &error))
-		abort();
-	replug_injection_plan_free(again);
+	write_plan(plan);
 	replug_injection_plan_free(plan);
-	free(text);
 }
 
 static void read_coverage(const void *data, size_t size)
@@ -67,16 +73,12 @@ static void draw(struct replug_text *text)
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		struct replug_injection_plan *plan = NULL;
 		struct replug_error error = {0};
-		char *line;
 
 		if (replug_injection_plan_new(sites, &options[i], &plan, &error)) {
 			check_error(&error);
 			continue;
 		}
-		line = replug_injection_plan_format(plan);
-		if (!line)
-			abort();
-		free(line);
+		write_plan(plan);
 		replug_injection_plan_free(plan);
 	}
 	replug_sites_free(sites);

@@ -132,6 +132,8 @@ static void test_src_and_dst_name_another_register(void **state)
 		/* no ModRM, and no operand to speak of */
 		{"dst", "bf01000000", .becomes = ""},
 		{"src", "0f1f440000", .becomes = ""},
+		/* the loader writes the very byte, which no compiler would have it do */
+		{"src", "4889d8 90909090", 0, {2, "jiffies", R_X86_64_32S}, ""},
 		/* mov rbx, [rip + jiffies]: the loader's bytes stay */
 		{"dst",
 		 "488b1d00000000",
@@ -184,6 +186,35 @@ static void test_all_bits_of_a_long_displacement_count(void **state)
 	assert_int_equal(replug_sites_new(taken.text, NULL, &sites, NULL), 0);
 	assert_true(sites_mutation(sites, 0, &m));
 	assert_int_equal(pointer_variants(&m), 3 + 8 + 32);
+	replug_sites_free(sites);
+	give_back(&taken);
+}
+
+/* What is behind the instruction belongs to somebody else. */
+static void test_no_variant_writes_beyond_the_instruction(void **state)
+{
+	/* mov [rbx], rax, as long as an instruction can be: its ModRM byte is the last one. */
+	struct taken taken = take(build_driver("666666666666666666666666 488903", NULL, 0), false);
+	struct replug_sites *sites = NULL;
+	struct mutation m;
+
+	assert_int_equal(replug_sites_new(taken.text, NULL, &sites, NULL), 0);
+	assert_true(sites_mutation(sites, 0, &m));
+	assert_int_equal(m.at->length, REPLUG_INSTRUCTION_MAX);
+	for (size_t i = 0; i < n_mutation_classes; i++) {
+		const struct mutation_class *class = &mutation_classes[i];
+
+		for (unsigned k = 0; class->change && k < class->variants(&m); k++) {
+			uint8_t bytes[REPLUG_INSTRUCTION_MAX + 8] = {0};
+
+			memcpy(bytes, m.bytes, m.at->length);
+			(void)class->change(&m, k, bytes);
+			for (size_t b = REPLUG_INSTRUCTION_MAX; b < sizeof(bytes); b++)
+				if (bytes[b])
+					fail_msg("%s, variant %u, writes byte %zu", class->is.name,
+						 k, b);
+		}
+	}
 	replug_sites_free(sites);
 	give_back(&taken);
 }
@@ -269,6 +300,8 @@ static void test_calls_are_told_by_what_they_call(void **state)
 		{"leak", "e800000000", 0, CALL_OF("kfree"), "0:0f1f440000"},
 		{"leak", "e800000000", 0, CALL_OF("__dev_kfree_skb_any"), "0:0f1f440000"},
 		{"leak", "e800000000", 0, CALL_OF("dma_unmap_page_attrs"), "0:0f1f440000"},
+		{"leak", "e800000000", 0, CALL_OF("put_device"), "0:0f1f440000"},
+		{"leak", "e800000000", 0, CALL_OF("scsi_dma_unmap"), "0:0f1f440000"},
 		{"leak", "e800000000", 0, CALL_OF("printk"), ""},
 		{"leak", "e800000000", .becomes = ""},
 		{"leak", "e900000000", 0, CALL_OF("kfree"), ""}, /* a tail call */
@@ -276,13 +309,22 @@ static void test_calls_are_told_by_what_they_call(void **state)
 		{"alloc", "e800000000", 0, CALL_OF("kmalloc_trace"), "0:b800000000"},
 		{"alloc", "e800000000", 0, CALL_OF("__kmalloc_cache_noprof"), "0:b800000000"},
 		{"alloc", "e800000000", 0, CALL_OF("napi_alloc_skb"), "0:b800000000"},
+		{"alloc", "e800000000", 0, CALL_OF("scsi_host_alloc"), "0:b800000000"},
+		{"alloc", "e800000000", 0, CALL_OF("get_free_pages_noprof"), "0:b800000000"},
+		{"alloc", "e800000000", 0, CALL_OF("devm_kstrdup"), "0:b800000000"},
 		{"alloc", "e800000000", 0, CALL_OF("kfree"), ""},
+		/* these tell by an error pointer, or a number */
+		{"alloc", "e800000000", 0, CALL_OF("memdup_user"), ""},
+		{"alloc", "e800000000", 0, CALL_OF("snd_pcm_new"), ""},
 		{"nolock", "e800000000", 0, CALL_OF("_raw_spin_lock_irqsave"), "0:0f1f440000"},
 		{"nolock", "e800000000", 0, CALL_OF("rtnl_lock"), "0:0f1f440000"},
+		{"nolock", "e800000000", 0, CALL_OF("down"), "0:0f1f440000"},
 		{"nolock", "e800000000", 0, CALL_OF("mutex_unlock"), ""},
 		{"nolock", "e800000000", 0, CALL_OF("_raw_spin_trylock"), ""},
 		{"nounlock", "e800000000", 0, CALL_OF("_raw_spin_unlock"), "0:0f1f440000"},
 		{"nounlock", "e800000000", 0, CALL_OF("mutex_unlock"), "0:0f1f440000"},
+		{"nounlock", "e800000000", 0, CALL_OF("up"), "0:0f1f440000"},
+		{"nounlock", "e800000000", 0, CALL_OF("release_sock"), "0:0f1f440000"},
 		{"nounlock", "e800000000", 0, CALL_OF("mutex_lock"), ""},
 	};
 
@@ -347,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_src_and_dst_name_another_register),
 		cmocka_unit_test(test_ptr_computes_another_address),
 		cmocka_unit_test(test_all_bits_of_a_long_displacement_count),
+		cmocka_unit_test(test_no_variant_writes_beyond_the_instruction),
 		cmocka_unit_test(test_conditions_are_dropped_inverted_and_missed_by_one),
 		cmocka_unit_test(test_interface_drops_arguments),
 		cmocka_unit_test(test_text_flips_any_bit_but_the_loaders),

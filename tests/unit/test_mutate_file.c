@@ -164,6 +164,11 @@ static void test_a_bad_plan_is_refused_with_the_place(void **state)
 		{"\"schema\"", "\"skema\"", "it has no schema"},
 		{"\"driver\":\"some\"", "\"driver\":\"so me\"", "\"driver\" is no such text"},
 		{"\"driver\":\"some\",", "", "\"driver\" is missing"},
+		/* both become parts of paths */
+		{"\"driver\":\"some\"", "\"driver\":\"../module/some\"",
+		 "\"driver\" is no such text"},
+		{"\"section\":\".text\"", "\"section\":\"../../.text\"",
+		 "fault 1: \"section\" is no such text"},
 		{"\"build_id\":\"0a\"", "\"build_id\":\"0A\"",
 		 "\"build_id\" is not lower-case hex"},
 		{"\"build_id\":\"0a\"", "\"build_id\":\"0\"", "\"build_id\" is not lower-case hex"},

@@ -170,6 +170,36 @@ static void assert_fails(const struct sites *s, struct replug_injection_options 
 	assert_string_equal(error.text, text);
 }
 
+static void test_what_is_drawn_can_be_read_again(void **state)
+{
+	/* movabs rax; jumps, once it is another instruction, each of which is told with its name. */
+	static const char code[] = "48b8 7000700070007000 c3";
+	char name[512];
+	struct elf_builder b;
+	struct sites s;
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	driver_begin(&b);
+	driver_function(&b, ".text", name, code);
+	s = sites_of(elf_builder_finish(&b), NULL);
+	for (uint64_t seed = 0; seed < 200; seed++) {
+		struct replug_injection_plan *again = NULL,
+					     *plan = plan_of(&s, (struct replug_injection_options){
+									 .seed = seed,
+									 .n = 1,
+									 .classes = "text"});
+		_cleanup_free_ char *text = replug_injection_plan_format(plan);
+		struct replug_error error = {0};
+
+		if (replug_injection_plan_parse("p", text, strlen(text), &again, &error))
+			fail_msg("%s", error.text);
+		replug_injection_plan_free(again);
+		replug_injection_plan_free(plan);
+	}
+	sites_end(&s);
+}
+
 static void test_what_cannot_be_drawn_is_said(void **state)
 {
 	struct sites s = sites_of(build_faultable(), NULL);
@@ -401,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_bounded_numbers_come_equally_often),
 		cmocka_unit_test(test_a_seed_means_the_same_for_ever),
 		cmocka_unit_test(test_faults_are_at_different_places),
+		cmocka_unit_test(test_what_is_drawn_can_be_read_again),
 		cmocka_unit_test(test_what_cannot_be_drawn_is_said),
 		cmocka_unit_test(test_only_classes_that_were_named_come),
 		cmocka_unit_test(test_classes_come_as_often_as_they_have_sites),

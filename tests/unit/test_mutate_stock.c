@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +21,10 @@
 #include "mutate_text.h"
 
 #define SEEDS 200
+
+/* A line a build: its id, and what its first seeds come to. */
+#define GOLDEN	     "tests/unit/golden/seeds.txt"
+#define GOLDEN_SEEDS 50
 
 /* nftw(3) has no argument for this. */
 static struct {
@@ -253,6 +258,65 @@ static void check_plan(const struct module *m, struct replug_injection_options o
 	replug_injection_plan_free(again);
 }
 
+/* FNV-1a */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static uint64_t hash_plans(const struct module *m)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (uint64_t seed = 1; seed <= GOLDEN_SEEDS; seed++) {
+		const struct replug_injection_options options[] = {
+			{.seed = seed, .n = 5},
+			{.seed = seed, .n = 5, .preset = "nooks"},
+			{.seed = seed, .n = 1, .classes = "leak,alloc,nolock,nounlock,override"},
+		};
+
+		for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+			struct replug_injection_plan *plan = NULL;
+			char *text;
+
+			assert_int_equal(
+				replug_injection_plan_new(m->sites, &options[i], &plan, NULL), 0);
+			text = replug_injection_plan_format(plan);
+			hash = hash_text(hash, text);
+			free(text);
+			replug_injection_plan_free(plan);
+		}
+	}
+	return hash;
+}
+
+/* Whatever is added to the classes: campaigns are told by their seeds. */
+static void check_seeds(const struct module *m)
+{
+	const char *id = replug_text_build_id(m->text);
+	FILE *golden = fopen(GOLDEN, "r");
+	char line[256], known[64];
+	uint64_t before, hash;
+
+	assert_non_null(golden);
+	while (fgets(line, sizeof(line), golden)) {
+		if (sscanf(line, "%63s %" SCNx64, known, &before) != 2 || !str_eq(known, id))
+			continue;
+		fclose(golden);
+		hash = hash_plans(m);
+		if (hash != before)
+			fail_msg("seeds of %s, build %s, mean something else than before: "
+				 "%016" PRIx64 ", not %016" PRIx64,
+				 m->image->name, id, hash, before);
+		return;
+	}
+	fclose(golden);
+	print_message("%s of build %s is not in " GOLDEN ": %016" PRIx64 "\n", m->image->name, id,
+		      hash_plans(m));
+}
+
 static void check_module(const char *kernel, const char *name)
 {
 	const struct replug_injection_class *class;
@@ -264,6 +328,7 @@ static void check_module(const char *kernel, const char *name)
 		return;
 	}
 	check_text(&m);
+	check_seeds(&m);
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
 		check_plan(&m, (struct replug_injection_options){.seed = seed, .n = 5});
 		check_plan(&m, (struct replug_injection_options){

@@ -41,21 +41,20 @@ cover_and_kill() {
 	eventually 10 reported '.state == "planted"' && kill -KILL $!
 }
 
-# plan COVERAGE FILTER FILE: the faults of the class nop that the filter leaves, of as many as a plan
-# can have.
+# plan COVERAGE FILTER FILE [SEED]: the faults of the class nop that the filter leaves, of as many as a
+# plan can have.
 plan() {
-	local coverage=$1 filter=$2 file=$3 image n
+	local coverage=$1 filter=$2 file=$3 seed=${4:-1} image n
 	image=$(modinfo -n e1000)
 	n=$(recovctl inject classes --image "$image" --coverage "$coverage" --json |
 		jq '.classes[] | select(.class == "nop").sites | if . > 1000 then 1000 else . end') &&
-		recovctl inject plan --image "$image" --coverage "$coverage" --seed 1 --class nop \
+		recovctl inject plan --image "$image" --coverage "$coverage" --seed "$seed" --class nop \
 			--faults "$n" --out all.json >/dev/null &&
 		jq -cM ".faults |= ([.[] | $filter] | to_entries | map(.value + {id: (.key + 1)}))" \
 			all.json >"$file"
 }
 
 # stores_left_out COVERAGE PLAN: what e1000_get_ringparam tells it does not store. With an instruction
-# that there is not in fatal.json.
 stores_left_out() {
 	plan "$1" 'select(.function == "e1000_get_ringparam" and (.before | test("^mov .* ptr \\[rsi")))' \
 		"$2" || return
