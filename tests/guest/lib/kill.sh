@@ -78,18 +78,19 @@ phase_begun() {
 	((count >= ${2:-1}))
 }
 
-# swap_and_kill PHASE: ask for a swap, and kill the daemon when it is in that phase. Sets MARK and
-# EVENTS_BEFORE, so it must not run in a subshell.
+# swap_and_kill PHASE [VERB]: ask for a swap, and kill the daemon when it is in that phase. Sets MARK
+# and EVENTS_BEFORE, so it must not run in a subshell.
 swap_and_kill() {
-	local phase=$1 daemon
+	local phase=$1 verb=${2:-replug} daemon
 	daemon=$(daemon_pid)
 	set_slow "$phase"
 	MARK="test: killing in $phase, ${EPOCHREALTIME}"
 	echo "$MARK" >/dev/kmsg
 	EVENTS_BEFORE=$(wc -l <"$EVENTS")
+	rm -f "$RESULTS/kill-$phase.status"
 	{
 		local status=0
-		recovctl replug slow_net >"$RESULTS/kill-$phase" 2>&1 || status=$?
+		recovctl "$verb" slow_net >"$RESULTS/kill-$phase" 2>&1 || status=$?
 		echo $status >"$RESULTS/kill-$phase.status"
 	} &
 	if [[ $phase == resume ]]; then
@@ -104,10 +105,10 @@ swap_and_kill() {
 	kill -KILL "$daemon"
 }
 
-# killed PHASE: reports that it was so; the client has noticed.
+# killed PHASE [VERB]: reports that it was so; the client has noticed.
 killed() {
 	local phase=$1
-	if swap_and_kill "$phase" && ! phase_ended "$phase"; then
+	if swap_and_kill "$@" && ! phase_ended "$phase"; then
 		pass "$phase: killed in the midst of it"
 	else
 		fail "$phase: killed in the midst of it"
