@@ -47,6 +47,8 @@ PLAIN := $(call object,$(wildcard tests/plain/*.c))
 ATTACH := $(call object,$(wildcard tests/bpf/*.c))
 LOAD := $(call object,$(wildcard tests/load/*.c))
 SOUND := $(call object,$(wildcard tests/sound/*.c))
+SOUND_MAIN := $(filter %/play.o %/stream.o,$(SOUND))
+FILES := $(call object,$(wildcard tests/files/*.c))
 UNIT := $(call object,$(filter-out tests/unit/fuzz_%,$(wildcard tests/unit/*.c)))
 
 RECOVERD_MAIN := $(filter %/main.o,$(RECOVERD))
@@ -62,7 +64,7 @@ LIBRARIES := $(if $(REPLUG),$(B)/libreplug.a $(B)/libreplug.so.0)
 PROGRAMS := $(if $(RECOVERD_MAIN),$(B)/recoverd) $(if $(CLI),$(B)/recovctl) \
 	$(if $(FLOW),$(B)/tests/flow/flow) $(if $(PLAIN),$(B)/tests/plain/plain) \
 	$(if $(ATTACH),$(B)/tests/bpf/attach) $(if $(LOAD),$(B)/tests/load/load) \
-	$(if $(SOUND),$(B)/tests/sound/play)
+	$(SOUND_MAIN:$(B)/obj/%.o=$(B)/%) $(if $(FILES),$(B)/tests/files/files)
 MANUALS := $(patsubst man/%.scd,$(B)/man/%,$(wildcard man/*.scd))
 UNIT_TESTS := $(patsubst $(B)/obj/%.o,$(B)/%,$(UNIT_MAIN))
 # Archives: a program takes from them what it uses.
@@ -97,7 +99,7 @@ $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE)
 
-$(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(LOAD) $(SOUND) $(UNIT): private HARDENING += -fPIE
+$(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(LOAD) $(SOUND) $(FILES) $(UNIT): private HARDENING += -fPIE
 $(REPLUG): private HARDENING += -fPIC
 $(UNIT): private CPPFLAGS += -Irecoverd -Icli
 
@@ -143,7 +145,12 @@ $(B)/tests/load/load: $(LOAD)
 	@mkdir -p $(@D)
 	$(Q)$(LINK)
 
-$(B)/tests/sound/play: $(SOUND)
+$(B)/tests/sound/%: $(B)/obj/tests/sound/%.o $(filter-out $(SOUND_MAIN),$(SOUND))
+	$(call show,LD)
+	@mkdir -p $(@D)
+	$(Q)$(LINK)
+
+$(B)/tests/files/files: $(FILES)
 	$(call show,LD)
 	@mkdir -p $(@D)
 	$(Q)$(LINK)
@@ -168,7 +175,7 @@ $(B)/fuzz/%: tests/unit/fuzz_%.c $(FUZZED)
 fuzz: $(patsubst tests/unit/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/unit/fuzz_*.c))
 
 -include $(BPF:.o=.d)
--include $(patsubst %.o,%.d,$(REPLUG) $(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(LOAD) $(SOUND) $(UNIT))
+-include $(patsubst %.o,%.d,$(REPLUG) $(RECOVERD) $(CLI) $(FLOW) $(PLAIN) $(ATTACH) $(LOAD) $(SOUND) $(FILES) $(UNIT))
 
 $(B)/man/%: man/%.scd
 	$(call show,MAN)

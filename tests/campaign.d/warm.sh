@@ -3,7 +3,8 @@
 # In the guest that all trials are copies of: gets the driver under its workload warm, then waits for
 # the word to begin and runs the trial, which a fw_cfg file brings along.
 #
-# Usage: warm.sh stock|recoverd DRIVER PEER_DRIVER WORKLOAD, with the workload's script in /root.
+# Usage: warm.sh stock|recoverd DRIVER WORKLOAD [ARG...], with the workload's script in /root, which is
+# given DRIVER and ARGs.
 #
 # What is told goes to the second serial port, a line each: "h" is the heartbeat, twice a second,
 # "@ KEY VALUE" a result, "@ end" the end; the rest is what programs said.
@@ -13,8 +14,8 @@ set +e
 
 MODE=$1
 DRIVER=$2
-# shellcheck disable=SC2034	# for the workload
-PEER_DRIVER=$3
+WORKLOAD=$3
+shift 3
 TRIAL=/sys/firmware/qemu_fw_cfg/by_name/opt/org.recoverd.trial/raw
 POLICIES=/etc/recoverd/policies.d
 
@@ -52,6 +53,7 @@ limited() {
 	} 2>/dev/null
 	[[ $ended == "$command" ]] && return "$1"
 	kill -9 "$command" 2>/dev/null
+	echo w >/proc/sysrq-trigger # to the console: who waits, and where
 	return 124
 }
 
@@ -86,19 +88,28 @@ serves() {
 
 # trial [PLAN]: of the faults in the file, or without faults.
 trial() {
-	local plan=${1:-} status=0 patience=3
-	[[ $MODE == stock ]] || patience=40
+	local plan=${1:-} status=0 patience=3 cured=2
+	# With recoverd it may be about to come back.
+	[[ $MODE == stock ]] || patience=40 cured=40
 	tell armed "$(</proc/uptime)"
 	if [[ $plan ]]; then
-		limited 20 apply "$plan" || {
+		limited 20 apply "$plan" || status=$?
+		if ((status)) && [[ -s /run/apply ]]; then
 			tell refused "$(</run/apply)"
 			tell end
 			return
-		}
+		fi
 	fi
-	tell planted
+	# Without a word it was what it had planted that ended it.
+	((status)) || tell planted
+	status=0
 	limited 30 workload_run 2>&1 || status=$?
 	tell run $status
+	# That decides it, and all that follows would have to wait for whoever loops in the kernel.
+	if [[ $MODE == stock && $status == 124 ]]; then
+		tell end
+		return
+	fi
 	status=0
 	serves $patience || status=1
 	tell service $status
@@ -109,7 +120,7 @@ trial() {
 		limited 20 undo 2>&1
 		tell undone $?
 		status=0
-		serves 2 || {
+		serves $cured || {
 			limited 20 workload_mend 2>&1
 			serves 6 || status=1
 		}
@@ -152,7 +163,7 @@ warm_recoverd() {
 }
 
 # shellcheck source=net.sh
-. "./$4" || cold "the workload $4 cannot be read"
+. "./$WORKLOAD" || cold "the workload $WORKLOAD cannot be read"
 modprobe -a qemu_fw_cfg pvpanic-mmio || cold "a module of the guest is missing"
 [[ -r $TRIAL ]] || cold "QEMU gives no trial"
 modprobe recov_shadow || cold "recov_shadow cannot be loaded"
@@ -160,7 +171,7 @@ if [[ -e $DRIVER.ko ]]; then
 	mkdir -p "/lib/modules/$(uname -r)/updates"
 	mv "$DRIVER.ko" "/lib/modules/$(uname -r)/updates" && depmod -a
 fi
-workload_warm "$DRIVER" || cold "the workload does not start with $DRIVER"
+workload_warm "$DRIVER" "$@" || cold "the workload does not start with $DRIVER"
 [[ $MODE == stock ]] || warm_recoverd
 workload_run || cold "the warm load fails"
 serves 20 || cold "the warm load is not served"

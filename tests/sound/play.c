@@ -6,18 +6,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sound/asound.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define CHANNELS      2
-#define RATE	      48000
-#define PERIOD_FRAMES 1024
-#define PERIODS	      4
-#define START_FRAMES  2048
+#include "pcm.h"
 
 static void must(int r, const char *what)
 {
@@ -27,61 +22,10 @@ static void must(int r, const char *what)
 	exit(1);
 }
 
-static struct snd_interval *interval(struct snd_pcm_hw_params *params, int name)
-{
-	return &params->intervals[name - SNDRV_PCM_HW_PARAM_FIRST_INTERVAL];
-}
-
-static void set_interval(struct snd_pcm_hw_params *params, int name, unsigned value)
-{
-	interval(params, name)->min = value;
-	interval(params, name)->max = value;
-	interval(params, name)->integer = 1;
-}
-
-static void set_mask(struct snd_pcm_hw_params *params, int name, unsigned bit)
-{
-	struct snd_mask *mask = &params->masks[name - SNDRV_PCM_HW_PARAM_FIRST_MASK];
-
-	memset(mask, 0, sizeof(*mask));
-	mask->bits[bit / 32] = 1U << bit % 32;
-}
-
-static void set_hw_params(int fd)
-{
-	struct snd_pcm_hw_params params = {};
-
-	memset(params.masks, 0xff, sizeof(params.masks));
-	for (int i = SNDRV_PCM_HW_PARAM_FIRST_INTERVAL; i <= SNDRV_PCM_HW_PARAM_LAST_INTERVAL; i++)
-		interval(&params, i)->max = ~0U;
-	params.rmask = ~0U;
-	set_mask(&params, SNDRV_PCM_HW_PARAM_ACCESS, SNDRV_PCM_ACCESS_RW_INTERLEAVED);
-	set_mask(&params, SNDRV_PCM_HW_PARAM_FORMAT, SNDRV_PCM_FORMAT_S16_LE);
-	set_interval(&params, SNDRV_PCM_HW_PARAM_CHANNELS, CHANNELS);
-	set_interval(&params, SNDRV_PCM_HW_PARAM_RATE, RATE);
-	set_interval(&params, SNDRV_PCM_HW_PARAM_PERIOD_SIZE, PERIOD_FRAMES);
-	set_interval(&params, SNDRV_PCM_HW_PARAM_PERIODS, PERIODS);
-	must(ioctl(fd, SNDRV_PCM_IOCTL_HW_PARAMS, &params), "hw_params");
-}
-
-static void set_sw_params(int fd)
-{
-	struct snd_pcm_sw_params params = {
-		.period_step = 1,
-		.avail_min = PERIOD_FRAMES,
-		.start_threshold = START_FRAMES,
-		.stop_threshold = (snd_pcm_uframes_t)PERIOD_FRAMES * PERIODS * 1024,
-		.boundary = (snd_pcm_uframes_t)PERIOD_FRAMES * PERIODS * 1024,
-		.proto = SNDRV_PCM_VERSION,
-	};
-
-	must(ioctl(fd, SNDRV_PCM_IOCTL_SW_PARAMS, &params), "sw_params");
-}
-
 static void play(int fd)
 {
-	static int16_t silence[START_FRAMES * CHANNELS];
-	struct snd_xferi transfer = {.buf = silence, .frames = START_FRAMES};
+	static int16_t silence[PCM_START_FRAMES * PCM_CHANNELS];
+	struct snd_xferi transfer = {.buf = silence, .frames = PCM_START_FRAMES};
 
 	must(ioctl(fd, SNDRV_PCM_IOCTL_PREPARE), "prepare");
 	must(ioctl(fd, SNDRV_PCM_IOCTL_WRITEI_FRAMES, &transfer), "writei");
@@ -103,7 +47,7 @@ static void write_control(int fd, const char *name)
 	must(ioctl(fd, SNDRV_CTL_IOCTL_ELEM_WRITE, &value), "write a control");
 	must(ioctl(fd, SNDRV_CTL_IOCTL_ELEM_LIST, &list), "list the controls");
 	printf("{\"rate\": %d, \"start\": %d, \"controls\": %u, \"numid\": %u, \"value\": %ld}\n",
-	       RATE, START_FRAMES, list.count, info.id.numid, value.value.integer.value[0]);
+	       PCM_RATE, PCM_START_FRAMES, list.count, info.id.numid, value.value.integer.value[0]);
 }
 
 int main(int argc, char **argv)
@@ -118,8 +62,7 @@ int main(int argc, char **argv)
 	must(pcm, argv[1]);
 	control = open(argv[2], O_RDWR);
 	must(control, argv[2]);
-	set_hw_params(pcm);
-	set_sw_params(pcm);
+	must(pcm_set_up(pcm), "set up");
 	play(pcm);
 	write_control(control, argv[3]);
 	fflush(stdout);

@@ -12,9 +12,9 @@ import select
 import signal
 import socket
 import subprocess
-import threading
 import time
 
+from .processor import Processor
 from .qmp import Qmp, QmpError
 
 # The size that the guest knows when it looks at the file, before it is copied.
@@ -22,29 +22,15 @@ PAYLOAD_SIZE = 32768
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
-_thread = threading.local()
-
-
-def use_processor(number):
-    """The guests of this thread are to run on the processor of that number, from 0 on."""
-    _thread.number = number
-
-
-def processor():
-    """The one for this thread's guests. Campaigns side by side begin with different ones."""
-    usable = sorted(os.sched_getaffinity(0))
-    return usable[(os.getpid() + getattr(_thread, "number", 0)) % len(usable)]
-
-
-def command_line(template, memory, payload, sockets, incoming):
+def command_line(template, memory, payload, sockets, incoming, processor):
     """QEMU's arguments. For -cpu, and why its threads share a processor, see tests/vm/run; random
     numbers from the processor would make no two trials the same."""
     shared = "off" if incoming else "on"
     line = [
         # Nobody else would end it if this process were killed.
-        "setpriv", "--pdeathsig", "KILL", "taskset", "-c", str(processor()), "qemu-system-x86_64",
+        "setpriv", "--pdeathsig", "KILL", "taskset", "-c", str(processor), "qemu-system-x86_64",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-        "-machine", "pc,memory-backend=ram", "-m", str(template.megabytes), "-smp", "1",
+        "-machine", "pc,memory-backend=ram", "-m", str(template.megabytes), "-smp", str(template.processors),
         "-object", f"memory-backend-file,id=ram,size={template.megabytes}M,mem-path={memory},"
                    f"share={shared}",
         "-accel", "tcg,thread=single", "-icount", "shift=4,sleep=off",
@@ -55,9 +41,7 @@ def command_line(template, memory, payload, sockets, incoming):
                    "cryptomgr.notests",
         "-fw_cfg", f"name=opt/org.recoverd.trial,file={payload}",
         "-device", "pvpanic", "-action", "panic=none",
-        "-netdev", "hubport,id=a,hubid=0", "-netdev", "hubport,id=b,hubid=0",
-        "-device", f"{template.card},netdev=a",
-        "-device", f"{template.peer_card},netdev=b",
+        *template.devices(incoming),
     ]
     for name, sock in sockets.items():
         line += ["-chardev", f"socket,id={name},fd={sock.fileno()}"]
@@ -80,12 +64,19 @@ class Guest:
             ours[name], theirs[name] = socket.socketpair()
         self.text = {name: bytearray() for name in self.STREAMS}
         self.sockets = ours
-        self.started = time.monotonic()
+        self.processor = Processor()
         try:
             self.process = subprocess.Popen(
-                command_line(template, memory, payload, theirs, incoming),
+                command_line(template, memory, payload, theirs, incoming, self.processor.number),
                 pass_fds=[sock.fileno() for sock in theirs.values()],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                # Ctrl-C is for the campaign, which lets its trials come to their end.
+                start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                # Where QEMU keeps what a copy writes to its disk.
+                env={**os.environ, "TMPDIR": str(template.folder)})
+        except BaseException:
+            self.processor.release()
+            raise
         finally:
             for sock in theirs.values():
                 sock.close()
@@ -180,6 +171,7 @@ class Guest:
             self.usage = usage.ru_utime + usage.ru_stime
             while self.open:
                 self._collect(select.select(list(self.open), [], [])[0])
+        self.processor.release()
         for sock in self.sockets.values():
             sock.close()
         self.open = {}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kernels: the stock ones, and one of the user's own."""
 
+import fcntl
 import pathlib
 import struct
 import subprocess
@@ -53,6 +54,14 @@ def _own(release, parts):
     name = f"own-{release}"
     folder = KERNELS / name
     folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w", encoding="ascii") as lock:
+        # Against other shards that begin with it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _lay_out(name, folder, release, parts)
+    return name
+
+
+def _lay_out(name, folder, release, parts):
     stamp = " ".join(f"{part.resolve()}:{part.stat().st_mtime_ns}" for part in parts.values())
     if not (folder / "stamp").exists() or (folder / "stamp").read_text("utf-8") != stamp:
         for link, part in parts.items():
@@ -65,4 +74,3 @@ def _own(release, parts):
     if built.returncode:
         raise CampaignError(UNSUPPORTED, f"recov_shadow cannot be built for {release}: " +
                             (built.stderr.strip().splitlines() or ["no reason given"])[-1])
-    return name

@@ -7,19 +7,23 @@ import shutil
 import signal
 import sys
 
-from . import kernel, report, runner, summary
+from . import device, kernel, report, runner, summary
 from .error import FAILED, UNSUPPORTED, USAGE, CampaignError
 from .plan import Planner
+from .seeds import of_shard, shard
 from .seeds import parse as parse_seeds
-from .seeds import shard
 from .store import Store
-from .template import BUILD, CARDS, HERE
+from .template import BUILD, HERE
 
 EPILOG = """A campaign's folder has its state, trials.jsonl with an object a trial: started again
 with the same options, only what is missing is run. The reports are written there as well.
 
-Exit status: 0 done, and within the thresholds; 1 a threshold is exceeded, or a golden run failed;
+Exit status: 0 done, and within the thresholds, which report judges for shards; 1 a threshold is
+exceeded, a golden run failed, a shard is not complete, or a replayed trial ended otherwise than before;
 2 usage; 4 it cannot run here, or the guest never gets warm."""
+
+
+MIN_VALID = 90    # %
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,6 +49,15 @@ def count(text):
     return value
 
 
+def thresholds(verb):
+    """The options of a verb that judges."""
+    limits = verb.add_argument_group("thresholds, in %% of the valid trials with recoverd, or, "
+                                     "without any, of the stock ones")
+    limits.add_argument("--max-machine-lost", type=share, help="more is a failure")
+    limits.add_argument("--min-served", type=share, help="fewer that serve at the end is one")
+    limits.add_argument("--min-valid", type=share, help=f"of all trials ({MIN_VALID})")
+
+
 def parser():
     """Of the whole command line."""
     top = Parser(prog="campaign", description=
@@ -53,31 +66,32 @@ def parser():
     verbs = top.add_subparsers(dest="verb", required=True, parser_class=Parser)
     run = verbs.add_parser("run", help="run a campaign, or what is left of one")
     run.add_argument("--out", type=pathlib.Path, help="its folder (build/campaign/DRIVER-KERNEL)")
-    run.add_argument("--driver", default="e1000", help=f"one of {' '.join(CARDS)} (e1000)")
+    run.add_argument("--driver", default="e1000", help=f"one of {' '.join(device.DEVICES)} (e1000)")
     run.add_argument("--kernel", default="6.1", help="6.1, 6.12, or a kernel's image file (6.1)")
     run.add_argument("--modules", type=pathlib.Path, help="of that image (/lib/modules/RELEASE)")
     run.add_argument("--headers", type=pathlib.Path, help="of that image (MODULES/build)")
     run.add_argument("--ko", type=pathlib.Path, help="the driver's module file, in place of its own")
-    run.add_argument("--mode", default="paired", choices=("stock", "recoverd", "paired"),
-                     help="without recoverd, with it, or the same seeds with both (paired)")
+    run.add_argument("--mode", choices=("stock", "recoverd", "paired"),
+                     help="without recoverd, with it, or the same seeds with both (paired, or stock "
+                          "if recoverd does not swap the driver)")
     run.add_argument("--seeds", default="20", help="N for 1..N, A-B, or a file (20)")
     run.add_argument("--faults", type=count, default=5, help="in each trial (5)")
     run.add_argument("--class", dest="classes", help="of faults, with commas between them")
     run.add_argument("--preset", help="a set of classes: nooks")
-    run.add_argument("--coverage", type=pathlib.Path, help="of an earlier campaign or another shard")
-    run.add_argument("--workload", type=pathlib.Path, default=HERE / "net.sh",
-                     help="a script of your own; see tests/campaign.d/net.sh")
+    run.add_argument("--coverage", type=pathlib.Path,
+                     help="of an earlier campaign, or a file for all shards: the first one makes it")
+    run.add_argument("--workload", type=pathlib.Path,
+                     help="a script of your own, in place of that of the driver's class; see "
+                          "tests/campaign.d/net.sh")
     run.add_argument("--golden", type=count, default=3, help="runs without faults before (3)")
+    run.add_argument("--cpus", type=count, default=1, help="of a guest (1)")
     run.add_argument("-j", "--jobs", type=count, default=2, help="so many guests at a time (2)")
     run.add_argument("--shard", default="1/1", help="only the i-th of n parts: i/n")
-    limits = run.add_argument_group("thresholds, in %% of the valid trials with recoverd, or, "
-                                    "without any, of the stock ones")
-    limits.add_argument("--max-machine-lost", type=share, help="more is a failure")
-    limits.add_argument("--min-served", type=share, help="fewer that serve at the end is one")
-    limits.add_argument("--min-valid", type=share, default=90, help="of all trials (90)")
+    thresholds(run)
     merge = verbs.add_parser("report", help="write the reports of a campaign, or of its shards")
     merge.add_argument("folders", nargs="+", type=pathlib.Path, metavar="FOLDER")
     merge.add_argument("--out", type=pathlib.Path, help="into this folder (the first one)")
+    thresholds(merge)
     replay = verbs.add_parser("replay", help="run one trial once more")
     replay.add_argument("folder", type=pathlib.Path, metavar="FOLDER")
     replay.add_argument("--trial", required=True, help="its name, such as stock-17")
@@ -86,18 +100,26 @@ def parser():
 
 def complete(options):
     """Check what the parser cannot, and fill in what follows from the rest."""
-    options.modes = list(summary.MODES) if options.mode == "paired" else [options.mode]
+    options.modes = device.modes(options.driver, options.mode)
     options.seeds = parse_seeds(options.seeds)
     options.shard = shard(options.shard)
-    if options.driver not in CARDS:
-        raise CampaignError(USAGE, f"no card is known for the driver '{options.driver}'; there are: "
-                                   f"{' '.join(CARDS)}")
     if options.classes and options.preset:
         raise CampaignError(USAGE, "--class and --preset exclude each other")
-    for name in ("ko", "workload", "coverage"):
+    if options.shard[1] > 1 and (options.max_machine_lost, options.min_served,
+                                 options.min_valid) != (None, None, None):
+        raise CampaignError(USAGE, "thresholds are not for a shard: give them to report, which has "
+                                   "all of them")
+    if not of_shard(options.seeds, options.shard):
+        raise CampaignError(USAGE, f"shard {options.shard[0]} has no seed: there are only "
+                                   f"{len(options.seeds)}")
+    for name in ("ko", "workload"):
         path = getattr(options, name)
         if path and not path.is_file():
             raise CampaignError(USAGE, f"--{name} {path}: there is no such file")
+    if not options.workload:
+        options.workload = HERE / device.find(options.driver).workload
+    if options.coverage and not options.coverage.parent.is_dir():
+        raise CampaignError(USAGE, f"--coverage {options.coverage}: there is no such folder")
     needs_qemu()
     options.kernel = kernel.find(options.kernel, options.modules, options.headers)
     if not options.out:
@@ -116,8 +138,8 @@ def verdict(options, summaries):
     valid = summary.percent(judged["valid"], judged["trials"])
     lost = summary.percent(judged["machine_lost"], judged["valid"])
     gone = summary.percent(judged["machine_lost"] + judged["service_lost"], judged["valid"])
-    reasons = []
-    if valid < options.min_valid:
+    reasons = [] if judged["valid"] else ["no trial is valid"]
+    if valid < (MIN_VALID if options.min_valid is None else options.min_valid):
         reasons.append(f"only {valid:.1f}% of the trials are valid")
     if options.max_machine_lost is not None and lost > options.max_machine_lost:
         reasons.append(f"the machine was lost in {lost:.1f}% of them")
@@ -143,14 +165,17 @@ def run_campaign(options):
     trials, summaries = report.write([options.out], options.out)
     print(report.show(trials, summaries))
     runner.say(f"reports are in {options.out}")
-    return verdict(options, summaries)
+    return verdict(options, summaries) if options.shard[1] == 1 else 0
 
 
 def run_report(options):
     """The verb report."""
     trials, summaries = report.write(options.folders, options.out or options.folders[0])
     print(report.show(trials, summaries))
-    return 0
+    missing = report.missing(options.folders)
+    if missing:
+        runner.say(f"{len(missing)} trials are missing, such as {missing[0]}: run that shard again")
+    return FAILED if missing else verdict(options, summaries)
 
 
 def run_replay(options):
@@ -158,9 +183,8 @@ def run_replay(options):
     store = Store.existing(options.folder)
     wanted = store.find(options.trial)
     about = store.about()
-    options.driver, options.kernel = about["driver"], about["kernel"]
-    options.workload = pathlib.Path(about["paths"]["workload"])
-    options.ko = about["paths"]["ko"] and pathlib.Path(about["paths"]["ko"])
+    options.driver, options.kernel, options.cpus = about["driver"], about["kernel"], about["cpus"]
+    options.workload, options.ko = store.file("workload"), store.file("ko")
     needs_qemu()
     result, evidence = runner.replay(options, wanted)
     print(evidence.console, end="")
@@ -177,6 +201,8 @@ def interrupt(*_):
 def main(arguments):
     """Returns the exit status."""
     signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:    # which nohup has it
+        signal.signal(signal.SIGHUP, interrupt)
     verbs = {"run": run_campaign, "report": run_report, "replay": run_replay}
     try:
         options = parser().parse_args(arguments)
@@ -184,3 +210,11 @@ def main(arguments):
     except CampaignError as error:
         print(f"campaign: {error}", file=sys.stderr)
         return error.status
+    except OSError as error:
+        # Such as a full disk; what is complete is kept.
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"campaign: {where}{error.strerror or error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("campaign: interrupted", file=sys.stderr)
+        return 130

@@ -21,6 +21,12 @@ OUTCOMES = {
 }
 MACHINE_LOST = ("panic", "reset", "hang", "lockup")
 
+
+def serves(kind, evidence):
+    """Does the driver serve, and still do when the faults are undone?"""
+    return (kind not in (*MACHINE_LOST, "latent", "nonfatal") and
+            evidence.status("service") == 0 and evidence.status("cured") in (0, None))
+
 PANIC = re.compile(r"Kernel panic - .*")
 LOCKUP = re.compile(r"(?:watchdog: BUG: )?soft lockup.*|watchdog: .*hard LOCKUP.*|rcu: INFO: .*|"
                     r"INFO: task .* blocked for more than .*|.*detected stalls? on.*")
@@ -91,9 +97,9 @@ def classify(evidence, plan):
         return "oops", oops
     broken = _broken(evidence)
     back = [event for event in recoveries(evidence) if event["event"] == "driver.recovered"]
+    if n_faults and evidence.status("cured") != 0:
+        return "latent", ", ".join(broken) or "it served until the faults were undone"
     if evidence.status("service") != 0:
-        if n_faults and evidence.status("cured") != 0:
-            return "latent", ", ".join(broken)
         return "nonfatal", ", ".join(broken)
     if back:
         return "recovered", f"after {back[0].get('cause')}, in {len(back)} recoveries"

@@ -50,22 +50,23 @@ def make(name, mode, seed, plan, evidence, options):
     events = outcome.recoveries(evidence)
     back = [event for event in events if event["event"] == "driver.recovered"]
     try:
-        flows = json.loads(evidence.first("flows") or "{}")
+        load = json.loads(evidence.first("load") or "{}")
     except ValueError:
-        flows = {}
+        load = {}
     lost = kind in outcome.MACHINE_LOST
     return {
         "schema": SCHEMA, "id": name, "mode": mode, "seed": seed,
         "driver": options.driver, "kernel": options.kernel,
         "outcome": kind, "why": why, "valid": kind != "invalid",
         "machine_lost": lost,
-        "service": None if kind == "invalid" else not lost and evidence.status("service") == 0,
+        "service": None if kind == "invalid" else outcome.serves(kind, evidence),
         "activated": outcome.activated(evidence, plan),
         "recoveries": len(back),
         "recovery_ms": number(back[0]["duration_ns"] / 1e6) if back else None,
-        "lost_connections": flows.get("lost_connections"),
-        "corrupt_bytes": flows.get("corrupt_bytes"),
-        "longest_gap_ms": number(flows.get("longest_gap_ms")),
+        "lost_connections": load.get("lost_connections"),
+        "errors": load.get("errors"),
+        "corrupt_bytes": load.get("corrupt_bytes"),
+        "longest_gap_ms": number(load.get("longest_gap_ms")),
         "cpu_seconds": number(evidence.cpu_seconds, 2), "seconds": number(evidence.seconds, 2),
         "faults": faults_of(plan, evidence),
         "plan": plan and {key: value for key, value in plan.items() if key != "faults"},

@@ -2,6 +2,7 @@
 """A campaign as one HTML page that needs nothing else."""
 
 from html import escape
+from shlex import quote
 
 from . import summary
 from .outcome import OUTCOMES
@@ -117,8 +118,8 @@ def failure(trial, folder):
     again = f", again: {trial['again']}" if trial.get("again") else ""
     lines = [f"<details><summary><b>{escape(trial['id'])}</b> {escape(trial['outcome'])}{again}: "
              f"{escape(trial['why'])}</summary>",
-             f"<p>Seed {trial['seed']}. To repeat it: "
-             f"<code>tests/campaign replay --trial {escape(trial['id'])} {escape(folder)}</code></p>",
+             f"<p>Seed {trial['seed']}. To repeat it, in the top of the tree: <code>"
+             f"tests/campaign replay --trial {trial['id']} {escape(quote(folder))}</code></p>",
              "<pre>" + escape("\n".join(map(fault_text, trial["faults"]))) + "</pre>"]
     if trial["events"]:
         lines.append("<pre>" + escape("\n".join(

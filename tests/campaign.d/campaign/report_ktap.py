@@ -13,6 +13,8 @@ def render(trials):
         if not trial["valid"]:
             line = f"ok {number} - {trial['id']} # SKIP {trial['why']}"
         elif trial["outcome"] != "ok":
-            line += f": {trial['outcome']}" + (f", {trial['why']}" if trial["why"] else "")
+            # What follows a # would be a directive.
+            why = trial["why"].replace("#", "no. ")
+            line += f": {trial['outcome']}" + (f", {why}" if why else "")
         lines.append(line.replace("\n", " "))
     return "\n".join(lines) + "\n"

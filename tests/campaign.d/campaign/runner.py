@@ -2,14 +2,15 @@
 """Runs what is left of a campaign, several guests at a time."""
 
 import contextlib
+import os
 import queue
 import sys
+import tempfile
 import threading
 import time
 
 from . import record, trial
-from .error import FAILED, CampaignError
-from .guest import use_processor
+from .error import FAILED, USAGE, CampaignError
 from .plan import Planner, cover, needs_coverage
 from .progress import Progress
 from .seeds import of_shard
@@ -23,6 +24,16 @@ UNEXPECTED = ("panic", "reset", "hang", "lockup", "oops", "latent", "nonfatal", 
 def say(text):
     """To people, not to programs."""
     print(f"campaign: {text}", file=sys.stderr, flush=True)
+
+
+def publish(path, shared):
+    """Copy the file PATH to SHARED, whole, unless another process is faster."""
+    with tempfile.NamedTemporaryFile(dir=shared.parent) as copy:
+        copy.write(path.read_bytes())
+        copy.flush()
+        os.chmod(copy.name, 0o644)
+        with contextlib.suppress(FileExistsError):
+            os.link(copy.name, shared)
 
 
 class Campaign:
@@ -74,24 +85,33 @@ class Campaign:
                                                 f"{result['outcome']}: {result['why']}")
 
     def _plan_from_coverage(self):
-        coverage = self.store.folder / "coverage.json"
-        if not needs_coverage(self.options):
-            self.planner = Planner(self.options, None)
-            return
-        if self.options.coverage:
-            coverage.write_bytes(self.options.coverage.read_bytes())
-        if not coverage.exists():
-            cover(self.templates[self.options.modes[0]], coverage)
-            say(f"coverage is kept in {coverage}")
+        coverage = self._coverage() if needs_coverage(self.options) else None
         self.planner = Planner(self.options, coverage)
+
+    def _coverage(self):
+        """The file with it. Shards that name the same one all have that of the first."""
+        own, shared = self.store.folder / "coverage.json", self.options.coverage
+        if not own.exists() and not (shared and shared.exists()):
+            cover(self.templates[self.options.modes[0]], own)
+            say(f"coverage is kept in {own}")
+        if shared:
+            if not shared.exists():
+                publish(own, shared)
+            data = shared.read_bytes()
+            if not own.exists() or own.read_bytes() != data:
+                if any(one["seed"] is not None for one in self.store.trials):
+                    raise CampaignError(USAGE, f"{self.store.folder} has trials of another coverage "
+                                               f"than {shared}")
+                own.write_bytes(data)
+        return own
 
     def _run_all(self, tasks):
         todo = queue.SimpleQueue()
         for task in tasks:
             todo.put(task)
         progress = Progress(len(tasks))
-        workers = [threading.Thread(target=self._work, args=(number, todo, progress))
-                   for number in range(self.options.jobs)]
+        workers = [threading.Thread(target=self._work, args=(todo, progress))
+                   for _ in range(self.options.jobs)]
         for worker in workers:
             worker.start()
         try:
@@ -109,8 +129,7 @@ class Campaign:
         if self.failure:
             raise self.failure
 
-    def _work(self, number, todo, progress):
-        use_processor(number)
+    def _work(self, todo, progress):
         while not self.stop.is_set():
             try:
                 name, mode, seed = todo.get_nowait()

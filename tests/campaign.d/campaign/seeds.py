@@ -25,12 +25,12 @@ def parse(text):
 def read(path):
     """The seeds of a file: a line 'seeds N', then one a line; lines with # are comments."""
     try:
-        lines = pathlib.Path(path).read_text(encoding="ascii").splitlines()
+        text = pathlib.Path(path).read_text(encoding="ascii")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise CampaignError(USAGE, f"seeds '{path}': neither numbers nor a file of them: {reason}") \
             from None
-    lines = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and line[0] != "#"]
     header = HEADER.match(lines[0]) if lines else None
     if not header:
         raise CampaignError(USAGE, f"{path} is no file of seeds: it does not begin with 'seeds N'")
@@ -38,9 +38,13 @@ def read(path):
         if not line.isdigit():
             raise CampaignError(USAGE, f"{path}: '{line}' is no seed")
     found = [int(line) for line in lines[1:]]
+    if not text.endswith("\n"):
+        raise CampaignError(USAGE, f"{path} is cut short: its last line has no end")
     if len(found) != int(header[1]):
         raise CampaignError(USAGE, f"{path} is cut short, or too long: it has {len(found)} of "
                                    f"{header[1]} seeds")
+    if len(set(found)) != len(found) or not found:
+        raise CampaignError(USAGE, f"{path} has no seeds, or one of them twice")
     return found
 
 

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A campaign's folder: what it is about, and the JSON Lines of its trials, which are its state."""
 
+import fcntl
 import hashlib
 import json
+import os
 import pathlib
 import threading
 
 from .error import USAGE, CampaignError
+from .outcome import OUTCOMES
+from .record import SCHEMA
 
 SESSION = "recov.session/1"
 # What must be the same for two runs to be of one campaign.
-SAME = ("driver", "kernel", "modes", "faults", "classes", "preset", "workload", "ko")
+SAME = ("driver", "kernel", "cpus", "modes", "faults", "classes", "preset", "workload", "ko")
 
 
 def digest(path):
@@ -43,6 +47,13 @@ def read_lines(path):
     return objects
 
 
+def is_trial(value):
+    """Has the object what all that reads trials relies on?"""
+    return (value.get("schema") == SCHEMA and isinstance(value.get("id"), str) and
+            value.get("mode") in ("stock", "recoverd") and value.get("outcome") in OUTCOMES and
+            isinstance(value.get("seed"), (int, type(None))))
+
+
 class Store:
     """The folder of one campaign, or of one shard of it. Its methods may be called by any thread."""
 
@@ -50,7 +61,11 @@ class Store:
         self.folder = pathlib.Path(folder)
         self.path = self.folder / "trials.jsonl"
         self.lock = threading.Lock()
+        self.claim = None
         lines = read_lines(self.path)
+        for number, line in enumerate(lines, 1):
+            if line.get("schema") != SESSION and not is_trial(line):
+                raise CampaignError(USAGE, f"{self.path}: line {number} is no trial")
         self.trials = [line for line in lines if line.get("schema") != SESSION]
         self.sessions = [line for line in lines if line.get("schema") == SESSION]
 
@@ -65,14 +80,28 @@ class Store:
         """What open() wrote; CampaignError when it is damaged."""
         path = self.folder / "campaign.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            about = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise CampaignError(USAGE, f"{path} cannot be read: {error}") from None
+        if not isinstance(about, dict):
+            raise CampaignError(USAGE, f"{path} is no JSON object")
+        return about
+
+    def file(self, name):
+        """The user's own file that NAME says, which must be what it was, or None."""
+        about = self.about()
+        path = about["paths"][name] and pathlib.Path(about["paths"][name])
+        if path and not path.is_file():
+            raise CampaignError(USAGE, f"the campaign's {name} {path} is gone")
+        if digest(path) != about[name]:
+            raise CampaignError(USAGE, f"the campaign's {name} {path} is not what it was")
+        return path
 
     def open(self, options):
         """Make the folder, or check that it is of the same campaign, and cut off half a line."""
         about = identity(options)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._claim()
         path = self.folder / "campaign.json"
         if path.exists():
             old = self.about()
@@ -80,15 +109,24 @@ class Store:
                 if old.get(name) != value:
                     raise CampaignError(USAGE, f"{self.folder} has a campaign with another {name}: "
                                                f"{old.get(name)}, not {value}")
-        else:
-            keep = {name: getattr(options, name) for name in ("workload", "ko")}
-            path.write_text(json.dumps({**about, "paths": {
-                name: str(value) if value else None for name, value in keep.items()}}) + "\n",
-                encoding="utf-8")
+        paths = {name: str(value.resolve()) if (value := getattr(options, name)) else None
+                 for name in ("workload", "ko")}
+        about |= {"paths": paths, "seeds": options.seeds, "shard": options.shard}
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(about) + "\n", encoding="utf-8")
+        os.replace(fresh, path)
         if self.path.exists():
             data = self.path.read_bytes()
             with open(self.path, "r+b") as file:
                 file.truncate(data.rfind(b"\n") + 1)
+
+    def _claim(self):
+        """For as long as this process lives, and on file systems that machines share, too."""
+        self.claim = open(self.folder / "lock", "w", encoding="ascii")
+        try:
+            fcntl.lockf(self.claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise CampaignError(USAGE, f"the campaign in {self.folder} is run already") from None
 
     def add(self, trial, console=""):
         """Keep a trial, with all of its console if that told of anything."""
@@ -108,8 +146,16 @@ class Store:
             self.sessions.append(session)
 
     def _append(self, value):
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(value) + "\n")
+        """All of the line, or nothing of it."""
+        data = (json.dumps(value) + "\n").encode()
+        with open(self.path, "ab", buffering=0) as file:
+            end = file.tell()
+            try:
+                while data:
+                    data = data[file.write(data):]
+            except OSError:
+                file.truncate(end)
+                raise
 
     def done(self):
         """The names of trials that need not be run again. Where there was no verdict, it is tried

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What trials come to as a whole."""
 
+from .error import USAGE, CampaignError
 from .outcome import OUTCOMES
+from .record import plan_of
 
 SCHEMA = "recov.campaign/1"
 MODES = ("stock", "recoverd")
@@ -71,6 +73,15 @@ def pairs(trials):
             by_seed.setdefault(trial["seed"], {})[trial["mode"]] = trial
     return [(both["stock"], both["recoverd"]) for _, both in sorted(by_seed.items())
             if len(both) == 2]
+
+
+def check_pairs(trials):
+    """CampaignError when a seed stands for other faults in one mode than in the other: then the
+    campaign has gone on with another planner, module or coverage."""
+    for stock, ours in pairs(trials):
+        if plan_of(stock) != plan_of(ours):
+            raise CampaignError(USAGE, f"seed {stock['seed']} has other faults with recoverd than "
+                                       "without: the two cannot be compared")
 
 
 def rank(trial):

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 
+from . import device
 from .error import UNSUPPORTED, USAGE, CampaignError
 from .guest import PAYLOAD_SIZE, Guest
 from .qmp import QmpError
@@ -19,18 +20,6 @@ SHM = pathlib.Path("/dev/shm")
 PREFIX = "recov-campaign."
 MEGABYTES = 768
 WARM_SECONDS = 300
-
-# What QEMU leaves to its own thread (ioeventfd, tx=bh) would make no two trials the same.
-VIRTIO = "virtio-net-pci,ioeventfd=off,tx=timer"
-# Driver: its card, the peer's card and driver. The two cannot share a driver.
-CARDS = {
-    "e1000": ("e1000", VIRTIO, "virtio_net"),
-    "e1000e": ("e1000e", VIRTIO, "virtio_net"),
-    "pcnet32": ("pcnet", VIRTIO, "virtio_net"),
-    "8139cp": ("rtl8139", VIRTIO, "virtio_net"),
-    "vmxnet3": ("vmxnet3", VIRTIO, "virtio_net"),
-    "virtio_net": (VIRTIO, "e1000", "e1000"),
-}
 
 
 def remove_leftovers():
@@ -48,19 +37,18 @@ class Template:
     """
 
     def __init__(self, options, mode):
-        if options.driver not in CARDS:
-            raise CampaignError(USAGE, f"no card is known for the driver '{options.driver}'; "
-                                       f"there are: {' '.join(CARDS)}")
         self.options = options
         self.mode = mode
         self.megabytes = MEGABYTES
-        self.card, self.peer_card, self.peer_driver = CARDS[options.driver]
+        self.processors = options.cpus
+        self.device = device.find(options.driver)
         self.kernel = str(BUILD / "kernels" / options.kernel / "vmlinuz")
         remove_leftovers()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}.", dir=SHM))
         self.initrd = str(self.folder / "initrd")
         self.memory = str(self.folder / "memory")
         self.state = str(self.folder / "state")
+        self.disk = str(self.folder / "disk")
         self.console = ""
 
     def __enter__(self):
@@ -78,8 +66,9 @@ class Template:
     def _make_initrd(self):
         options = self.options
         files = [TOP / "tests/guest/lib", TOP / "tests/netstate", HERE / "heartbeat",
-                 HERE / "campaign.policy", options.workload]
-        line = [TOP / "tests/vm/initrd", "--kernel", options.kernel, "--out", self.initrd]
+                 HERE / "campaign.policy", HERE / "files.sh", options.workload]
+        line = [TOP / "tests/vm/initrd", "--kernel", options.kernel, "--out", self.initrd,
+                "--smp", str(self.processors)]
         if options.ko:
             # The module has to have its own name there.
             named = self.folder / f"{options.driver}.ko"
@@ -87,8 +76,8 @@ class Template:
             files.append(named)
         for file in files:
             line += ["--file", str(file)]
-        line += [HERE / "warm.sh", self.mode, options.driver, self.peer_driver,
-                 pathlib.Path(options.workload).name]
+        line += [HERE / "warm.sh", self.mode, options.driver,
+                 pathlib.Path(options.workload).name, *self.device.words]
         done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               check=False)
         if done.returncode:
@@ -96,6 +85,9 @@ class Template:
 
     def _warm_up(self):
         payload = self.payload("")
+        if self.device.disk:
+            with open(self.disk, "wb") as file:
+                file.truncate(device.DISK_MEGABYTES << 20)
         with Guest(self, self.memory, payload) as guest:
             try:
                 guest.negotiate()
@@ -113,7 +105,9 @@ class Template:
         end = time.monotonic() + WARM_SECONDS
         while time.monotonic() < end:
             alive = guest.read(1)
-            for line in guest.text["output"].decode(errors="replace").splitlines():
+            # Without what has come of the next line.
+            whole = guest.text["output"].rpartition(b"\n")[0]
+            for line in whole.decode(errors="replace").splitlines():
                 if line == "@ warm":
                     return
                 if line.startswith("@ cold "):
@@ -124,6 +118,13 @@ class Template:
                                                  f"warm: {guest.stderr() or 'it died'}")
         raise CampaignError(UNSUPPORTED, f"the guest for {self.mode} trials was not warm after "
                                          f"{WARM_SECONDS} s")
+
+    def devices(self, copy):
+        """QEMU's arguments for them. What a copy writes to its disk goes with it."""
+        drive = f"id=disk,if=none,format=raw,cache=unsafe,file={self.disk}"
+        if copy:
+            drive += ",snapshot=on"
+        return [*(("-drive", drive) if self.device.disk else ()), *self.device.qemu]
 
     def payload(self, script):
         """A file with what a copy is to run. The caller removes it, or the context does."""

@@ -12,8 +12,9 @@ SILENT_CPU_SECONDS = 4.0
 SILENT_SECONDS = 30.0
 # Nothing that a trial waits for takes so long.
 LIMIT_CPU_SECONDS = 90.0
-# For a guest that hung or panicked to tell where it was.
+# For a guest that hung or panicked to tell where it was, of the time of its CPU, or of ours.
 LAST_WORDS_CPU_SECONDS = 1.0
+LAST_WORDS_SECONDS = 10.0
 
 END = b"\n@ end"
 # QEMU's events of a guest that is no more.
@@ -103,7 +104,7 @@ def _listen(guest):
             _last_words(guest)
             return "panicked"
         if events & ENDS:
-            return "reset"
+            return "lost" if _ended_from_outside(guest) else "reset"
         if output.find(END) >= 0:
             return "end"
         if not alive:
@@ -118,6 +119,12 @@ def _listen(guest):
             return "slow"
 
 
+def _ended_from_outside(guest):
+    """Was it a signal, or whatever else was not the guest?"""
+    return any(event.get("data", {}).get("reason", "").startswith("host-")
+               for event in guest.qmp.events)
+
+
 def _ask_where(guest):
     """Have a hung guest panic, so that its console tells where it is, if it can."""
     try:
@@ -129,7 +136,8 @@ def _ask_where(guest):
 
 def _last_words(guest):
     """After a panic the console may still have to be written, until the guest resets."""
-    begin = guest.cpu_seconds()
-    while guest.cpu_seconds() - begin < LAST_WORDS_CPU_SECONDS and guest.read(0.1):
+    begin, end = guest.cpu_seconds(), time.monotonic() + LAST_WORDS_SECONDS
+    while (guest.cpu_seconds() - begin < LAST_WORDS_CPU_SECONDS and time.monotonic() < end and
+           guest.read(0.1)):
         if any(event["event"] in ENDS for event in guest.qmp.events):
             return

@@ -19,7 +19,7 @@ PLAN = {"schema": "recov.faults/1", "driver": "e1000", "build_id": "ec", "kernel
              "before": "je 2", "after": "jne 2"}]}
 DEVICE_PLAN = {**PLAN, "faults": [{"id": 1, "class": "device:intx", "device": "intx"}]}
 SERVED = "h\n@ armed 50.00 1.00\n@ planted\nh\n@ run 0\n@ service 0\n"
-FLOWS = '@ flows {"flow":"all","lost_connections":%d,"corrupt_bytes":0,"longest_gap_ms":60.04}\n'
+FLOWS = '@ load {"flow":"all","lost_connections":%d,"corrupt_bytes":0,"longest_gap_ms":60.04}\n'
 GOOD = SERVED + FLOWS % 0 + "@ stop 0\n@ undone 0\n@ cured 0\n@ end\n"
 BROKEN = ("h\n@ armed 50.00 1.00\n@ planted\n@ run 0\n@ service 1\n" + FLOWS % 3 +
           "@ stop 1\n@ undone 0\n@ cured %d\n@ end\n")
@@ -28,8 +28,9 @@ MET = "recov-inject e1000 0\n"
 
 def options(**changes):
     """As the command line would give them."""
-    values = {"driver": "e1000", "kernel": "6.1", "modes": ["stock", "recoverd"], "faults": 5,
-              "classes": None, "preset": None, "workload": pathlib.Path(__file__), "ko": None}
+    values = {"driver": "e1000", "kernel": "6.1", "cpus": 1, "modes": ["stock", "recoverd"],
+              "faults": 5, "classes": None, "preset": None, "workload": pathlib.Path(__file__), "ko": None,
+              "coverage": None, "seeds": [1, 2, 3], "shard": (1, 1)}
     return types.SimpleNamespace(**{**values, **changes})
 
 

@@ -3,7 +3,7 @@
 
 import unittest
 
-from fixture import BROKEN, DEVICE_PLAN, FLOWS, GOOD, MET, PLAN, SERVED, event, evidence
+from fixture import BROKEN, DEVICE_PLAN, FLOWS, GOOD, MET, PLAN, SERVED, event, evidence, made
 
 from campaign.outcome import activated, classify, recoveries
 from campaign.record import excerpt, faults_of
@@ -54,6 +54,7 @@ class Outcome(unittest.TestCase):
                      "rcu: INFO: rcu_preempt self-detected stall on CPU"):
             self.ends_as("lockup", console=line)
         self.ends_as("lockup", output=GOOD.replace("run 0", "run 124"))
+        self.ends_as("lockup", output="@ planted\n@ run 124\n@ end\n")
 
     def test_oops_that_the_machine_survived(self):
         self.ends_as("oops", console=OOPS)
@@ -62,6 +63,11 @@ class Outcome(unittest.TestCase):
         self.ends_as("nonfatal", output=BROKEN % 0)
         self.ends_as("latent", output=BROKEN % 1)
         self.ends_as("latent", plan=DEVICE_PLAN, output=BROKEN % 1, debug="")
+
+    def test_served_at_first_but_broken_for_good_is_not_served(self):
+        late = made(output=GOOD.replace("cured 0", "cured 1"))
+        self.assertEqual((late["outcome"], late["service"]), ("latent", False))
+        self.assertEqual(made(output=BROKEN % 0)["service"], False)
 
     def test_recovered(self):
         told = event("driver.recovered", 60e9, duration_ns=3e9, cause='"fault"')
@@ -82,7 +88,7 @@ class Outcome(unittest.TestCase):
         self.assertEqual(evidence(output=SERVED + '@ event {"event":"dri').events(), [])
 
     def test_lost_connections_are_flaws(self):
-        self.ends_as("flawed", output=SERVED + FLOWS % 1 + "@ stop 1\n@ end\n")
+        self.ends_as("flawed", output=SERVED + FLOWS % 1 + "@ stop 1\n@ undone 0\n@ cured 0\n@ end\n")
 
     def test_warnings(self):
         self.ends_as("warn", console=WARNING)

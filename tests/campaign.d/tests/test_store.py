@@ -4,6 +4,9 @@
 import io
 import json
 import pathlib
+import resource
+import subprocess
+import sys
 import tempfile
 import types
 import unittest
@@ -11,7 +14,7 @@ from unittest import mock
 
 from fixture import evidence, made, options
 
-from campaign import kernel, runner, seeds
+from campaign import kernel, processor, runner, seeds, template
 from campaign.error import FAILED, UNSUPPORTED, USAGE, CampaignError
 from campaign.progress import Progress
 from campaign.store import Store, latest
@@ -37,8 +40,7 @@ class Folder(unittest.TestCase):
 
 class Resuming(Folder):
     def left(self, store, **changes):
-        values = {"seeds": [1, 2, 3], "shard": (1, 1), "jobs": 1, **changes}
-        return [task[0] for task in runner.Campaign(options(**values), store).tasks()]
+        return [task[0] for task in runner.Campaign(options(jobs=1, **changes), store).tasks()]
 
     def test_only_what_is_missing_is_left(self):
         store = self.opened()
@@ -64,8 +66,41 @@ class Resuming(Folder):
 
     def test_damage_is_refused(self):
         store = self.opened()
-        store.path.write_text("nonsense\n", encoding="utf-8")
-        self.refused("line 1 is no JSON object", Store, self.folder)
+        good = json.dumps(made("stock", 1)) + "\n"
+        for line, words in (("nonsense", "is no JSON object"), ("{}", "is no trial"),
+                            (json.dumps(made("stock", 1) | {"outcome": "<b>"}), "is no trial"),
+                            (json.dumps(made("stock", 1) | {"seed": "<b>"}), "is no trial")):
+            store.path.write_text(f"{good}{line}\n", encoding="utf-8")
+            self.refused(f"line 2 {words}", Store, self.folder)
+        (self.folder / "campaign.json").write_text("[]", encoding="utf-8")
+        self.refused("campaign.json", store.about)
+
+    def test_a_full_disk_leaves_no_half_line(self):
+        store = self.opened()
+        store.add(made("stock", 1))
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (store.path.stat().st_size + 100, limits[1]))
+        try:
+            with self.assertRaises(OSError):
+                store.add(made("stock", 2))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        store.add(made("stock", 3))
+        self.assertEqual([trial["id"] for trial in Store(self.folder).trials],
+                         ["stock-1", "stock-3"])
+
+    def test_two_at_a_time_are_refused(self):
+        self.opened()
+        other = (f"import sys; sys.path[:0] = {sys.path!r}; from fixture import options; "
+                 f"from campaign.store import Store; store = Store({str(self.folder)!r}); "
+                 "store.open(options()); "
+                 "print('open', flush=True); sys.stdin.read()")
+        with subprocess.Popen([sys.executable, "-c", other], text=True, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as process:
+            self.assertEqual(process.stdout.readline(), "open\n")
+            self.refused("is run already", self.opened)
+            process.stdin.close()
+        self.opened()
 
     def test_other_options_are_another_campaign(self):
         self.opened()
@@ -90,8 +125,8 @@ class Running(Folder):
 
     def run_with(self, answers, planner=None, **changes):
         store = self.opened()
-        values = {"seeds": [1], "shard": (1, 1), "jobs": 1, "golden": 1, "coverage": None,
-                  "classes": "device:intx", "modes": ["recoverd"], **changes}
+        values = {"seeds": [1], "jobs": 1, "golden": 1, "classes": "device:intx",
+                  "modes": ["recoverd"], **changes}
         campaign = runner.Campaign(options(**values), store)
         guests = mock.MagicMock()
         planner = planner or types.SimpleNamespace(plan=lambda seed: {"faults": [], "seed": seed})
@@ -125,6 +160,91 @@ class Running(Folder):
         with self.assertRaises(CampaignError) as caught:
             self.run_with([evidence()], types.SimpleNamespace(plan=refuse))
         self.assertEqual(str(caught.exception), "e1000 has no symbols")
+
+
+class Coverage(Folder):
+    """Shards that share a file of it, in guests that only pretend."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder.mkdir()
+        self.shared = self.folder / "coverage.json"
+
+    def shard(self, name, covered):
+        """What it plans from, when its own guest would tell COVERED."""
+        store = Store(self.folder / name)
+        store.folder.mkdir(exist_ok=True)
+        campaign = runner.Campaign(options(coverage=self.shared), store)
+        campaign.templates = dict.fromkeys(campaign.options.modes)
+        planner = mock.MagicMock()
+        with mock.patch.object(runner, "cover", lambda _, path: path.write_text(covered)), \
+                mock.patch.object(runner, "Planner", planner), \
+                mock.patch("sys.stderr", io.StringIO()):
+            campaign._plan_from_coverage()    # pylint: disable=protected-access
+        return planner.call_args[0][1].read_text(encoding="ascii")
+
+    def test_is_that_of_the_first(self):
+        self.assertEqual(self.shard("1", "first"), "first")
+        self.assertEqual(self.shared.read_text(encoding="ascii"), "first")
+        self.assertEqual(self.shard("2", "second"), "first")
+        self.assertEqual(self.shard("1", "again"), "first")
+        self.assertEqual([path.name for path in self.folder.glob("tmp*")], [])
+
+    def test_is_that_of_the_first_also_for_who_was_measuring(self):
+        store = Store(self.folder / "2")
+        store.folder.mkdir()
+        (store.folder / "coverage.json").write_text("second", encoding="ascii")
+        self.shared.write_text("first", encoding="ascii")
+        self.assertEqual(self.shard("2", ""), "first")
+
+    def test_cannot_change_below_trials(self):
+        self.shard("1", "first")
+        Store(self.folder / "1").add(made("stock", 1))
+        self.shared.write_text("second", encoding="ascii")
+        self.refused("has trials of another coverage", self.shard, "1", "")
+
+
+class Warming(unittest.TestCase):
+    def test_reason_is_told_whole(self):
+        chunks = [b"h\n@ cold ", b"e1000 cannot be armed\n"]
+        guest = types.SimpleNamespace(text={"output": bytearray()})
+        def read(_):
+            guest.text["output"] += chunks.pop(0)
+            return True
+        guest.read = read
+        cold = template.Template.__new__(template.Template)
+        cold.mode = "recoverd"
+        with self.assertRaises(CampaignError) as caught:
+            cold._wait_until_warm(guest)    # pylint: disable=protected-access
+        self.assertEqual(caught.exception.status, UNSUPPORTED)
+        self.assertIn("never got warm: e1000 cannot be armed", str(caught.exception))
+
+
+class Processors(unittest.TestCase):
+    def taken(self, processors):
+        """The numbers of those that are locked."""
+        return [one.number for one in processors if one.lock is not None]
+
+    def test_each_guest_has_its_own_while_there_are_any(self):
+        with tempfile.TemporaryDirectory() as folders, \
+                mock.patch.object(processor, "FOLDERS", folders), \
+                mock.patch.object(processor.os, "sched_getaffinity", lambda _: {1, 3}):
+            for number in (0, 1, 3):
+                (pathlib.Path(folders) / f"cpu{number}").mkdir()
+            three = [processor.Processor() for _ in range(3)]
+            self.assertEqual(self.taken(three), [1, 3])
+            self.assertIn(three[2].number, (1, 3))
+            three[0].release()
+            with subprocess.Popen(["flock", "-n", f"{folders}/cpu1", "true"]) as other:
+                self.assertEqual(other.wait(), 0)
+            four = [processor.Processor()]
+            self.assertEqual(self.taken(four), [1])
+            for one in (*three, *four):
+                one.release()
+
+    def test_none_are_locked_where_sysfs_shows_none(self):
+        with mock.patch.object(processor, "FOLDERS", "/none"):
+            self.assertEqual(self.taken([processor.Processor()]), [])
 
 
 class Kernels(Folder):
@@ -166,6 +286,15 @@ class Seeds(Folder):
         path.write_text("seeds 3\n17\n4\n", encoding="ascii")
         self.refused("is cut short", seeds.parse, str(path))
         path.write_text("17\n4\n", encoding="ascii")
+        self.refused("does not begin with", seeds.parse, str(path))
+        path.write_text("seeds 2\n17\n4", encoding="ascii")
+        self.refused("is cut short", seeds.parse, str(path))
+        for text in ("seeds 0\n", "seeds 2\n4\n4\n"):
+            path.write_text(text, encoding="ascii")
+            self.refused("no seeds, or one of them twice", seeds.parse, str(path))
+        path.write_text("seeds 1\n1x\n", encoding="ascii")
+        self.refused("'1x' is no seed", seeds.parse, str(path))
+        path.write_text("", encoding="ascii")
         self.refused("does not begin with", seeds.parse, str(path))
         self.refused("No such file", seeds.parse, str(self.folder / "none"))
 
