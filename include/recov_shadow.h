@@ -203,6 +203,7 @@ enum recov_fault_cause {
 	RECOV_FAULT_HANG,     /* a call that did not return */
 	RECOV_FAULT_ARGUMENT, /* it gave a function of the kernel what it can't take; service, address */
 	RECOV_FAULT_BREAKPOINT, /* an int3 that nobody has planted */
+	RECOV_FAULT_ANSWER,	/* it returned what its caller can't take; address */
 };
 
 /* In what context the call was. */

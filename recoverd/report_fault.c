@@ -21,6 +21,7 @@ static const char *cause_name(unsigned cause)
 		[RECOV_FAULT_HANG] = "hang",
 		[RECOV_FAULT_ARGUMENT] = "bad-argument",
 		[RECOV_FAULT_BREAKPOINT] = "breakpoint",
+		[RECOV_FAULT_ANSWER] = "bad-answer",
 	};
 
 	return cause < ARRAY_SIZE(names) && names[cause] ? names[cause] : "unknown";
@@ -53,7 +54,7 @@ json_t *report_fault_fields(const struct recov_fault *fault)
 	if (fault->cause == RECOV_FAULT_ARGUMENT)
 		json_object_set_new(fields, "service", text_json(fault->service));
 	if (fault->cause == RECOV_FAULT_PAGE || fault->cause == RECOV_FAULT_DEADLOCK ||
-	    fault->cause == RECOV_FAULT_ARGUMENT)
+	    fault->cause == RECOV_FAULT_ARGUMENT || fault->cause == RECOV_FAULT_ANSWER)
 		json_object_set_new(fields, "address", address(fault->address));
 	if (fault->cause == RECOV_FAULT_HANG)
 		json_object_set_new(fields, "duration_ns",

@@ -19,30 +19,13 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
+#include "argument.h"
 #include "argument_compat.h"
 #include "net.h"
-#include "release_compat.h"
 #include "trap.h"
 #include "twin.h"
 
 /* ---- what is right ---- */
-
-/* In the direct map. It may have holes: to look there is a fault of the driver's, too. */
-static __always_inline bool is_in_memory(const void *p)
-{
-	return (unsigned long)p - PAGE_OFFSET < (unsigned long)high_memory - PAGE_OFFSET;
-}
-
-/* Of a slab object; NULL: it is none. */
-static __always_inline struct kmem_cache *cache_of(const void *p)
-{
-	struct folio *folio;
-
-	if (!is_in_memory(p) || !IS_ALIGNED((unsigned long)p, ARCH_SLAB_MINALIGN))
-		return NULL;
-	folio = virt_to_folio(p);
-	return folio_test_slab(folio) ? release_page_cache(&folio->page) : NULL;
-}
 
 /* Large pieces of memory are pages of their own. */
 static bool is_large_object(const void *p)
@@ -78,12 +61,6 @@ static bool is_coherent(const void *p)
 {
 	return PAGE_ALIGNED(p) && (is_vmalloc_addr(p) || (is_in_page((unsigned long)p) &&
 							  !PageSlab(virt_to_head_page(p))));
-}
-
-static __always_inline bool is_packet(struct sk_buff *skb)
-{
-	return net_is_packet_cache(cache_of(skb)) && refcount_read(&skb->users) &&
-	       skb->tstamp != NET_PACKET_FREED;
 }
 
 /* Its last reference goes, and users stays 1: skb_unref(). */

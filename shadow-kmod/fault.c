@@ -101,7 +101,7 @@ void fault_note(const struct tap_record *record, const struct pt_regs *regs,
 	to->ip = regs->ip;
 	to->address = fault->address;
 	to->error = fault->error;
-	to->tap = record->tap->function;
+	to->tap = tap_function(record->tap);
 	memcpy(to->stack, fault->stack, sizeof(to->stack));
 	to->cause = fault->cause;
 	to->trap = fault->trap;

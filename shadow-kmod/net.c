@@ -147,7 +147,7 @@ void net_stop(struct net_slot *ns, unsigned int drain_ms)
 		 * driver look at that. */
 		clear_bit(__LINK_STATE_START, &dev->state);
 		smp_mb__after_atomic();
-		net_find_napis(dev);
+		net_find_napis(dev, ns->driver);
 		if (ops->ndo_stop && !ns->slot.untrusted)
 			ops->ndo_stop(dev);
 		ns->running = false;

@@ -121,9 +121,10 @@ bool net_in_flight(const struct recov_slot *slot, unsigned long word);
 void net_drop(unsigned long word);
 
 /* net_lock.c */
-/* Finds those NAPIs of dev that are scheduled and that nobody will poll, for whose end napi_disable()
- * would wait for ever. True: somebody did. May sleep; with rtnl or without. */
-bool net_find_napis(struct net_device *dev);
+/* Finds those NAPIs of dev for which napi_disable() would wait for ever: scheduled, and nobody will poll
+ * them; or off, and the driver's call that was to switch them on again was cut short. True: somebody did
+ * wait. May sleep; with rtnl or without. */
+bool net_find_napis(struct net_device *dev, const char *driver);
 /* The same of all devices of the driver. */
 bool net_find_all_napis(const char *driver);
 /* Deletes all NAPIs of dev. Under rtnl; synchronize_net() has to follow. */

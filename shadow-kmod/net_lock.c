@@ -3,6 +3,7 @@
  * Waits with an end: for rtnl, the lock of all changes of the network, below which a driver may sleep
  * for ever, and of a driver for a NAPI, whose mistake it may be that it would never be over.
  */
+#include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
@@ -11,9 +12,12 @@
 #include <net/net_namespace.h>
 
 #include "net.h"
+#include "tap.h"
 
-#define NAPIS_MAX  1024
-#define NAPI_LOOKS 5
+#define NAPIS_MAX   1024
+#define NAPI_LOOKS  5
+#define NAPI_OFF_MS 5000
+#define NAPI_OFF    (NAPIF_STATE_SCHED | NAPIF_STATE_NPSVC)
 
 /* The device's NAPI of that number, NULL: there are not as many, or the driver has written over one, or
  * over their list. Under RCU or rtnl. */
@@ -44,15 +48,33 @@ static bool net_napi_is_lost(const struct napi_struct *napi)
 	       list_empty(&napi->poll_list);
 }
 
+/* Off, and somebody who switches it off once more waits until it is on. */
+static bool net_napi_stays_off(const struct napi_struct *napi)
+{
+	return (READ_ONCE(napi->state) & (NAPI_OFF | NAPIF_STATE_DISABLE)) ==
+		       (NAPI_OFF | NAPIF_STATE_DISABLE) &&
+	       list_empty(&napi->poll_list);
+}
+
 enum net_napi_lot {
 	NET_NAPI_NONE,
 	NET_NAPI_WELL,
 	NET_NAPI_LOST,
-	NET_NAPI_AWAITED
+	NET_NAPI_AWAITED, /* likewise; in napi_disable() */
+	NET_NAPI_OFF
 };
 
-/* What is with the device's NAPI of that number; one that is lost may be found: it comes to its end.
- * Awaited: in napi_disable(). */
+/* As napi_enable() does, for which it need not be off. */
+static void net_napi_on(struct napi_struct *napi)
+{
+	unsigned long state = READ_ONCE(napi->state);
+
+	while (!try_cmpxchg(&napi->state, &state, state & ~NAPI_OFF))
+		;
+}
+
+/* What is with the device's NAPI of that number. One that is lost may be found: it comes to its end; and
+ * one that is off be switched on. */
 static enum net_napi_lot net_look_at_napi(struct net_device *dev, unsigned int number, bool find)
 {
 	enum net_napi_lot lot = NET_NAPI_NONE;
@@ -61,11 +83,13 @@ static enum net_napi_lot net_look_at_napi(struct net_device *dev, unsigned int n
 	local_bh_disable();
 	rcu_read_lock();
 	napi = net_napi(dev, number);
-	if (napi && !net_napi_is_lost(napi))
-		lot = NET_NAPI_WELL;
-	else if (napi)
+	if (napi && net_napi_is_lost(napi))
 		lot = test_bit(NAPI_STATE_DISABLE, &napi->state) ? NET_NAPI_AWAITED : NET_NAPI_LOST;
-	if (lot >= NET_NAPI_LOST && find)
+	else if (napi)
+		lot = net_napi_stays_off(napi) ? NET_NAPI_OFF : NET_NAPI_WELL;
+	if (lot == NET_NAPI_OFF && find)
+		net_napi_on(napi);
+	else if (lot >= NET_NAPI_LOST && find)
 		napi_complete_done(napi, 0);
 	rcu_read_unlock();
 	local_bh_enable();
@@ -85,13 +109,16 @@ static long net_look_here(void *data)
 }
 
 /* One that is polled just now looks the same; in a flood, each time that one looks. But not to a task of
- * the CPU that polls it: there the poll is over, and the NAPI in the list again. */
-static bool net_napi_stays_lost(struct net_device *dev, unsigned int number)
+ * the CPU that polls it: there the poll is over, and the NAPI in the list again. One that is off may be
+ * so for as long as a reset takes. */
+static bool net_napi_stays_lost(struct net_device *dev, unsigned int number, bool off)
 {
 	struct net_look look = {.dev = dev, .number = number};
 	unsigned int cpu, i;
 
 	for (i = 0; i < NAPI_LOOKS; i++) {
+		if (off)
+			msleep(NAPI_OFF_MS / NAPI_LOOKS);
 		for_each_online_cpu(cpu) {
 			long lot = work_on_cpu_safe(cpu, net_look_here, &look);
 
@@ -106,21 +133,24 @@ static bool net_napi_stays_lost(struct net_device *dev, unsigned int number)
 
 /*
  * An interrupt handler that ends between napi_schedule_prep() and __napi_schedule(), or a poll that
- * forgets napi_complete_done(), leaves a NAPI for which napi_disable() waits for ever. Without rtnl,
- * too: whoever holds it may be the one who waits.
+ * forgets napi_complete_done(), leaves a NAPI for which napi_disable() waits for ever; as does a reset
+ * that a fault has ended before its napi_enable(). Without rtnl, too: whoever holds it may be the one
+ * who waits.
  */
-bool net_find_napis(struct net_device *dev)
+bool net_find_napis(struct net_device *dev, const char *driver)
 {
 	unsigned int number = 0;
-	enum net_napi_lot lot;
 	bool awaited = false;
+	enum net_napi_lot lot;
 
 	do {
-		bool lost = net_look_at_napi(dev, number, false) >= NET_NAPI_LOST &&
-			    net_napi_stays_lost(dev, number);
+		bool lost;
 
+		lot = net_look_at_napi(dev, number, false);
+		lost = lot >= NET_NAPI_LOST && (lot != NET_NAPI_OFF || tap_was_cut(driver)) &&
+		       net_napi_stays_lost(dev, number, lot == NET_NAPI_OFF);
 		lot = net_look_at_napi(dev, number++, lost);
-		awaited |= lost && lot == NET_NAPI_AWAITED;
+		awaited |= lost && lot >= NET_NAPI_AWAITED;
 	} while (lot != NET_NAPI_NONE);
 	return awaited;
 }
@@ -160,7 +190,7 @@ bool net_find_all_napis(const char *driver)
 	bool awaited = false;
 
 	for (number = 0; (dev = net_device_of(driver, number)); number++) {
-		awaited |= net_find_napis(dev);
+		awaited |= net_find_napis(dev, driver);
 		dev_put(dev);
 	}
 	return awaited;

@@ -10,8 +10,10 @@
 #include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/virtio.h>
 
+#include "argument.h"
 #include "held.h"
 #include "release.h"
 #include "shadow.h"
@@ -81,8 +83,11 @@ static void keep_packet(struct tap_image *image, struct sk_buff *packet)
 {
 	struct sk_buff_fclones *pair;
 	unsigned int i;
+	long word;
 
-	if (packet->fclone != SKB_FCLONE_CLONE)
+	/* The driver may have written over the record. */
+	if (get_kernel_nofault(word, (long *)packet) || !is_packet(packet) ||
+	    packet->fclone != SKB_FCLONE_CLONE)
 		return;
 	pair = container_of(packet, struct sk_buff_fclones, skb2);
 	if (refcount_read(&pair->fclone_ref) != 2 || refcount_read(&packet->users) != 1)
@@ -154,6 +159,19 @@ bool tap_has_failed(unsigned long function)
 bool tap_forgive(unsigned long function)
 {
 	return has_failed(function, true);
+}
+
+bool tap_was_cut(const char *driver)
+{
+	struct tap_image *image;
+	bool cut = false;
+
+	mutex_lock(&images_mutex);
+	list_for_each_entry(image, &images, list)
+		if (!strcmp(image->module->name, driver))
+			cut |= image->trusted || !serves(image);
+	mutex_unlock(&images_mutex);
+	return cut;
 }
 
 struct tap_image *tap_get_image(const char *driver)
@@ -235,10 +253,13 @@ static struct recov_tap *find_taps(const struct module *module, u32 *ret_n)
 static void tap_init_one(struct recov_tap *tap, struct tap_image *image)
 {
 	tap->kernel[0] = (u64)image;
-	if (tap->kind != RECOV_TAP_INIT && tap->kind != RECOV_TAP_EXIT)
-		return;
-	tap->kernel[1] = tap->function;
-	tap->function = (u64)recov_tap_module_call;
+	switch (tap->kind) {
+	case RECOV_TAP_INIT:
+	case RECOV_TAP_EXIT:
+	case RECOV_TAP_STATS:
+		tap->kernel[1] = tap->function;
+		tap->function = (u64)recov_tap_wrapped;
+	}
 }
 
 static int image_add(struct module *module)
@@ -340,29 +361,53 @@ static void end_exit(struct tap_image *image)
 	park(image);
 }
 
-/* Called by recov_tap_module_call. A module whose init function fails is freed, too: it stays, so
- * that it can be taken out. */
-asmlinkage int tap_module_call(struct tap_record *record);
-asmlinkage int tap_module_call(struct tap_record *record)
+/* A module whose init function fails is freed, too: it stays, so that it can be taken out. */
+static int call_module(const struct recov_tap *tap)
 {
-	struct tap_image *image = tap_image(record->tap);
+	struct tap_image *image = tap_image(tap);
 	int ret = 0;
 
-	if (record->tap->kind == RECOV_TAP_INIT)
-		ret = ((int (*)(void))record->tap->kernel[1])();
+	if (tap->kind == RECOV_TAP_INIT)
+		ret = ((int (*)(void))tap_function(tap))();
 	else
-		((void (*)(void))record->tap->kernel[1])();
+		((void (*)(void))tap_function(tap))();
 	if (serves(image))
 		return ret;
-	if (record->tap->kind == RECOV_TAP_EXIT)
+	if (tap->kind == RECOV_TAP_EXIT)
 		end_exit(image);
 	return 0;
 }
 
-/* Is it this CPU's to end? A driver may have done so before it failed. */
+/* Whoever asks reads the counters. */
+static struct net_device_stats *call_stats(const struct recov_tap *tap, unsigned long dev)
+{
+	struct net_device_stats *(*function)(unsigned long) = (void *)tap_function(tap);
+	struct net_device_stats *stats = function(dev), counters;
+
+	if (copy_from_kernel_nofault(&counters, stats, sizeof(counters)))
+		trap_bad_answer((unsigned long)stats, (unsigned long)function);
+	return stats;
+}
+
+/* Called by recov_tap_wrapped. */
+asmlinkage long tap_wrapped(struct tap_record *record);
+asmlinkage long tap_wrapped(struct tap_record *record)
+{
+	const struct recov_tap *tap = record->tap;
+
+	return tap->kind == RECOV_TAP_STATS ? (long)call_stats(tap, record->arg0)
+					    : call_module(tap);
+}
+
+/* Is it this CPU's to end? A driver may have done so before it failed, and may have written over the
+ * record that tells which it is: a NAPI is in the list of its device. */
 static bool is_polled(const struct napi_struct *napi)
 {
-	return test_bit(NAPI_STATE_SCHED, &napi->state) && list_empty(&napi->poll_list);
+	struct list_head *before, *self;
+
+	return !get_kernel_nofault(before, &napi->dev_list.prev) &&
+	       !get_kernel_nofault(self, &before->next) && self == &napi->dev_list &&
+	       test_bit(NAPI_STATE_SCHED, &napi->state) && list_empty(&napi->poll_list);
 }
 
 long tap_answer(struct recov_tap *tap, unsigned long arg0, bool refused)

@@ -80,6 +80,12 @@ static inline struct tap_image *tap_image(const struct recov_tap *tap)
 	return (struct tap_image *)tap->kernel[0];
 }
 
+/* The driver's. */
+static inline unsigned long tap_function(const struct recov_tap *tap)
+{
+	return tap->kernel[1] ?: tap->function;
+}
+
 static inline bool tap_is_in(const struct tap_image *image, unsigned long address)
 {
 	return address - image->text < image->text_size;
@@ -110,7 +116,7 @@ static inline bool tap_is_return(unsigned long address)
 extern const char recov_tap_land[]; /* rsp is a record: ends its call with tap_landed()'s answer */
 void __noreturn recov_tap_jump(struct tap_record *record); /* there, from anywhere in its call */
 void recov_tap_end(void); /* there, if a function returns to this instead of into the driver */
-void recov_tap_module_call(void);
+void recov_tap_wrapped(void);
 
 int tap_init(void);
 void tap_uninit(void);
@@ -122,6 +128,8 @@ bool tap_image_fail(struct tap_image *image);
 bool tap_has_failed(unsigned long function);
 /* Likewise; then that is called again. */
 bool tap_forgive(unsigned long function);
+/* Has an image of that driver failed, so that a call into it may have been cut short? May sleep. */
+bool tap_was_cut(const char *driver);
 /* The image of that driver, with a reference on its module; NULL: it is not loaded, or not armed. May
  * sleep. */
 struct tap_image *tap_get_image(const char *driver);

@@ -105,11 +105,11 @@ SYM_INNER_LABEL(recov_tap_ret_stack, SYM_L_GLOBAL)
 	TAP_RETURN
 SYM_CODE_END(recov_tap_enter_stack)
 
-/* In place of a module's init or exit function: tap_module_call(record). */
-SYM_FUNC_START(recov_tap_module_call)
+/* In place of a function after which there is something to do: tap_wrapped(record). */
+SYM_FUNC_START(recov_tap_wrapped)
 	leaq	(8 + TAP_GAP)(%rsp), %rdi
-	jmp	tap_module_call
-SYM_FUNC_END(recov_tap_module_call)
+	jmp	tap_wrapped
+SYM_FUNC_END(recov_tap_wrapped)
 
 /* The stack is the driver's. */
 SYM_CODE_START(recov_tap_end)

@@ -47,6 +47,8 @@ void trap_double(struct pt_regs *regs, unsigned long error);
  * NMI. caller: where the driver is; service: not copied before the fault is noted. */
 void trap_deadlock(unsigned long lock, unsigned long caller);
 void trap_argument(const char *service, unsigned long argument, unsigned long caller);
+/* Likewise: function is the driver's, which has returned that. */
+void trap_bad_answer(unsigned long answer, unsigned long function);
 
 /* watch.c: notices calls that do not end. May sleep. */
 int watch_start(void);

@@ -50,3 +50,10 @@ noinline void trap_argument(const char *service, unsigned long argument, unsigne
 
 	end_call(&fault, caller);
 }
+
+noinline void trap_bad_answer(unsigned long answer, unsigned long function)
+{
+	struct fault fault = {.cause = RECOV_FAULT_ANSWER, .address = answer};
+
+	end_call(&fault, function);
+}

@@ -13,7 +13,7 @@ FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-po
 	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-lock bad-skb bad-work
 	bad-timer under-spinlock bad-napi under-bus-spinlock bad-kfree under-bus-mutex irqs-off
 	bh-off rcu loop loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock
-	mutex-circle breakpoint bad-unlock bad-delay)
+	mutex-circle breakpoint bad-unlock bad-delay smashed-record)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
@@ -24,7 +24,8 @@ declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protectio
 	[loop-irqs-off]=hang [spin-deadlock]=deadlock [spin-deadlock-irqsave]=deadlock
 	[mutex-deadlock]=deadlock [mutex-circle]=deadlock [bad-kfree]=bad-argument
 	[bad-skb]=bad-argument [bad-napi]=bad-argument [bad-timer]=bad-argument
-	[bad-work]=bad-argument [bad-unlock]=bad-argument [bad-delay]=bad-argument)
+	[bad-work]=bad-argument [bad-unlock]=bad-argument [bad-delay]=bad-argument
+	[no-stats]=bad-answer)
 # What the driver gives a bad argument to, by either kernel's name.
 declare -A SERVICES=([bad-kfree]='kfree' [bad-skb]='(__)?dev_kfree_skb_any(_reason)?'
 	[bad-napi]='napi_schedule_prep' [bad-timer]='mod_timer' [bad-work]='queue_work_on'
@@ -36,12 +37,21 @@ newest_fault() {
 	[[ -s $RESULTS/fault ]]
 }
 
+# plant FAULT CONTEXT
+plant() {
+	case $2 in
+	stats) ethtool --set-priv-flags "$DEV" "$1" on && cat "/sys/class/net/$DEV/statistics/rx_bytes" ;;
+	*) echo "$1 $2" >"$FAULT" ;;
+	esac
+}
+
 # ends FAULT CONTEXT: the driver is called there and fails; what is told of it is right.
 ends() {
 	local context=${IN[$2]:-task} cause=${CAUSES[$1]:-}
 	SEQ=$(recovctl status --json | jq .seq)
-	echo "$1 $2" >"$FAULT" || return
+	plant "$@" || return
 	[[ $2 != process ]] || ethtool -i "$DEV" >/dev/null || true
+	[[ $2 != disabled ]] || ethtool -G "$DEV" rx 64 || true
 	eventually 10 newest_fault || return
 	cat "$RESULTS/fault"
 	jq -e --arg context "$context" --arg cause "$cause" --arg service "^${SERVICES[$1]:-}$" \
@@ -68,6 +78,11 @@ survives() {
 		return 1
 	}
 	flows_go_on && [[ $(flows_connected) == "$CONNECTED" ]]
+}
+
+lives() {
+	ping -q -c 3 "$PEER_V4" >/dev/null &
+	ends "$@" && recovctl recover faulty_net --json && eventually 15 answers "$PEER_V4"
 }
 
 can_be() {
@@ -108,10 +123,20 @@ for context in "${CONTEXTS[@]}"; do
 		check "$fault in $context" survives "$fault" "$context"
 	done
 done
+# What a call's end makes use of: the NAPI, the interrupt.
+for context in napi hardirq; do
+	check "smashed-record in $context" survives smashed-record "$context"
+done
 # Nobody polls what it has prepared, and its stop waits until that is over.
 check "null-read before NAPI is scheduled" survives null-read prepared
+# The stop would wait until somebody switches it on.
+check "null-read while NAPI is off" survives null-read disabled
+# Who asks would read them at the address that it gets.
+check "counters that are nowhere" survives no-stats stats
 sleep 5
 flows_stop_and_check
 note "longest gap $(longest_gap_ms) ms"
+# The packet: nobody knows any more which it was, so that its connection would wait for it.
+check "smashed-record in xmit" lives smashed-record xmit
 check "the kernel log is clean" faulty_log_is_clean
 finish

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Each hang and storm of the driver leaky is reported once, with its kind, place and measure, and so
 # is memory beyond its budget; what only waits is not.
-# vm-waits
 # vm: --smp 4 --timeout 420 --mem 2048 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-device edu" --allow "leaky_friend: (loading out-of-tree|module verification)"
 . lib/lib.sh

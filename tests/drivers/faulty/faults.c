@@ -33,6 +33,9 @@
 enum {
 	STACK_WORDS = 24, /* how far up its own frame a function may end */
 	COPIED = 64,
+	RECORD_WORDS = 128, /* how far up the stack the record of a call may lie */
+	RECORD_MAGIC = 0x5ec07a91,
+	RECORD_ARGUMENT = 6,
 	/* Not zero nor one, by which the compiler divides in its own way. */
 	DIVIDEND = 1000,
 	ARGUMENTS = 64 * SZ_1K, /* a user address where a thread of the kernel has none */
@@ -178,6 +181,23 @@ static noinline void faulty_lost_stack(void)
 	asm volatile("mov %0, %%rsp\n\tpush %%rax" : : "r"(WILD) : "memory");
 }
 STACK_FRAME_NON_STANDARD(faulty_lost_stack);
+
+/* What a tap has put on the stack: its word for the first argument, which its end makes use of. It is
+ * known by its first one: shadow-kmod/tap.h. */
+static noinline void faulty_smashed_record(void)
+{
+	unsigned long room[4], *p = room;
+	unsigned int i;
+
+	OPTIMIZER_HIDE_VAR(p);
+	for (i = 0; i < RECORD_WORDS; i++) {
+		if (READ_ONCE(p[i]) == (unsigned long)&p[i] + RECORD_MAGIC) {
+			WRITE_ONCE(p[i + RECORD_ARGUMENT], WILD);
+			break;
+		}
+	}
+	load(0);
+}
 
 /* ---- Bad arguments: it is a function of the kernel that fails ---- */
 
@@ -419,6 +439,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("divide", faulty_divide, 0),
 	FAULT("canary", faulty_canary, 0),
 	FAULT("smashed-return", faulty_smashed_return, 0),
+	FAULT("smashed-record", faulty_smashed_record, 0),
 	FAULT("overflow", faulty_overflow, 0),
 	FAULT("lost-stack", faulty_lost_stack, 0),
 	FAULT("bad-memcpy", faulty_bad_memcpy, 0),

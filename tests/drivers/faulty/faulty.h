@@ -25,6 +25,7 @@ enum faulty_context {
 	FAULTY_STOP,	 /* of a file: its release */
 	FAULTY_FEATURES, /* once a feature is switched off */
 	FAULTY_MTU,	 /* once another one is set */
+	FAULTY_DISABLED, /* while NAPI is off to change the rings */
 	FAULTY_CONTEXTS
 };
 

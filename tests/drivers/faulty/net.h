@@ -17,7 +17,8 @@
 /* Private flags. */
 enum {
 	FAULTY_NET_NO_GRO = 1,
-	FAULTY_NET_FLOOD = 2 /* polls never come to an end */
+	FAULTY_NET_FLOOD = 2,	/* polls never come to an end */
+	FAULTY_NET_NO_STATS = 4 /* nor are there counters, once */
 };
 
 struct faulty_port {
@@ -65,6 +66,7 @@ extern const struct ethtool_ops faulty_net_ethtool_ops;
 int faulty_net_private_ioctl(struct net_device *netdev, struct ifreq *request, void __user *data,
 			     int command);
 int faulty_net_change_mtu(struct net_device *netdev, int mtu);
+struct net_device_stats *faulty_net_get_stats(struct net_device *netdev);
 int faulty_net_set_features(struct net_device *netdev, netdev_features_t features);
 
 #endif

@@ -8,7 +8,7 @@
 #include "faulty_ioctl.h"
 #include "net.h"
 
-static const char faulty_flag_names[][ETH_GSTRING_LEN] = {"no-gro", "flood"};
+static const char faulty_flag_names[][ETH_GSTRING_LEN] = {"no-gro", "flood", "no-stats"};
 
 static void faulty_get_drvinfo(struct net_device *netdev, struct ethtool_drvinfo *info)
 {
@@ -38,7 +38,12 @@ static int faulty_set_ringparam(struct net_device *netdev, struct ethtool_ringpa
 	faulty_enter(port, FAULTY_PROCESS);
 	if (ring->rx_pending < FAULTY_RING_MIN)
 		return -EINVAL;
+	if (port->open)
+		napi_disable(&port->napi);
+	faulty_enter(port, FAULTY_DISABLED);
 	faulty_bus_set_ring(port->card, ring->rx_pending);
+	if (port->open)
+		napi_enable(&port->napi);
 	return 0;
 }
 
@@ -129,6 +134,16 @@ int faulty_net_change_mtu(struct net_device *netdev, int mtu)
 	WRITE_ONCE(netdev->mtu, mtu);
 	faulty_enter(netdev_priv(netdev), FAULTY_MTU);
 	return 0;
+}
+
+struct net_device_stats *faulty_net_get_stats(struct net_device *netdev)
+{
+	struct faulty_port *port = netdev_priv(netdev);
+
+	if (!(READ_ONCE(port->flags) & FAULTY_NET_NO_STATS))
+		return &netdev->stats;
+	WRITE_ONCE(port->flags, port->flags & ~FAULTY_NET_NO_STATS);
+	return NULL;
 }
 
 /* faulty_net_set_features: there is nothing to do about them. */

@@ -66,6 +66,7 @@ static const struct net_device_ops faulty_net_ops = {
 	.ndo_change_mtu = faulty_net_change_mtu,
 	.ndo_set_features = faulty_net_set_features,
 	.ndo_siocdevprivate = faulty_net_private_ioctl,
+	.ndo_get_stats = faulty_net_get_stats,
 	.ndo_set_mac_address = eth_mac_addr,
 	.ndo_validate_addr = eth_validate_addr,
 };

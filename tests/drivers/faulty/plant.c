@@ -12,12 +12,15 @@
 #include "faulty.h"
 
 const char *const faulty_context_names[FAULTY_CONTEXTS] = {
-	[FAULTY_PROCESS] = "process",	[FAULTY_XMIT] = "xmit",	  [FAULTY_WORK] = "work",
-	[FAULTY_KTHREAD] = "kthread",	[FAULTY_TIMER] = "timer", [FAULTY_HRTIMER] = "hrtimer",
-	[FAULTY_TASKLET] = "tasklet",	[FAULTY_NAPI] = "napi",	  [FAULTY_HARDIRQ] = "hardirq",
-	[FAULTY_PREPARED] = "prepared", [FAULTY_PROBE] = "probe", [FAULTY_REMOVE] = "remove",
-	[FAULTY_OPEN] = "open",		[FAULTY_STOP] = "stop",	  [FAULTY_FEATURES] = "features",
-	[FAULTY_MTU] = "mtu",
+	[FAULTY_PROCESS] = "process",	[FAULTY_XMIT] = "xmit",
+	[FAULTY_WORK] = "work",		[FAULTY_KTHREAD] = "kthread",
+	[FAULTY_TIMER] = "timer",	[FAULTY_HRTIMER] = "hrtimer",
+	[FAULTY_TASKLET] = "tasklet",	[FAULTY_NAPI] = "napi",
+	[FAULTY_HARDIRQ] = "hardirq",	[FAULTY_PREPARED] = "prepared",
+	[FAULTY_PROBE] = "probe",	[FAULTY_REMOVE] = "remove",
+	[FAULTY_OPEN] = "open",		[FAULTY_STOP] = "stop",
+	[FAULTY_FEATURES] = "features", [FAULTY_MTU] = "mtu",
+	[FAULTY_DISABLED] = "disabled",
 };
 
 atomic_t faulty_armed = ATOMIC_INIT(FAULTY_CONTEXTS);

@@ -60,6 +60,13 @@ flows_stop_and_check() {
 	local name=${1:-no connection lost, no byte corrupt or missing}
 	check "$name" flows_stop
 	show "$RESULTS/flows"
+	show "$RESULTS/flow-serve"
+	kill -0 "$FLOWS_SERVER" || {
+		local status=0
+		wait "$FLOWS_SERVER" || status=$?
+		note "the server has ended with status $status"
+		dmesg | grep 'flow\[' >"$RESULTS/flow-killed" && show "$RESULTS/flow-killed"
+	}
 }
 
 # longest_gap_ms: of the flows that were stopped last, rounded.
