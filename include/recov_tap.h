@@ -21,7 +21,7 @@
  * table of versions, with RECOV_TWIN_PREFIX before their own: exports of the shadow module, too, which
  * do the same and keep in mind which locks the driver holds. So a call that would wait for a lock
  * that its CPU or task holds already ends before it does, and one that is cut short lets go of those
- * that it has taken. Locks that are not in the list, as semaphores and rtnl, are none of that. From
+ * that it has taken. Locks that are not in the list, as semaphores, are none of that. From
  * kfree() on they look at their argument, and end the call if it can't be right. Those whose names
  * differ from kernel to kernel are exported where there is such a function.
  */
@@ -72,6 +72,10 @@
 	X(mutex_lock_io)                                                                           \
 	X(mutex_trylock)                                                                           \
 	X(mutex_unlock)                                                                            \
+	X(rtnl_lock)                                                                               \
+	X(rtnl_lock_killable)                                                                      \
+	X(rtnl_trylock)                                                                            \
+	X(rtnl_unlock)                                                                             \
 	X(kfree)                                                                                   \
 	X(kvfree)                                                                                  \
 	X(kmem_cache_free)                                                                         \

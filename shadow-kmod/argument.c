@@ -70,13 +70,24 @@ static __always_inline void mark_packet(struct sk_buff *skb)
 		skb->tstamp = NET_PACKET_FREED;
 }
 
+static bool has_pages(const struct skb_shared_info *info)
+{
+	unsigned int i;
+
+	if (info->nr_frags > MAX_SKB_FRAGS)
+		return false;
+	for (i = 0; i < info->nr_frags; i++)
+		if (!is_page(skb_frag_page(&info->frags[i])))
+			return false;
+	return true;
+}
+
 /* As the stack relies on it: what does not add up is written past the end of a packet's memory. */
 static bool is_sound(const struct sk_buff *skb)
 {
 	return is_in_memory(skb->head) && skb->data >= skb->head && skb->data_len <= skb->len &&
 	       skb->data + skb_headlen(skb) == skb_tail_pointer(skb) &&
-	       skb_tail_pointer(skb) <= skb_end_pointer(skb) &&
-	       skb_shinfo(skb)->nr_frags <= MAX_SKB_FRAGS;
+	       skb_tail_pointer(skb) <= skb_end_pointer(skb) && has_pages(skb_shinfo(skb));
 }
 
 /* The kernel's and the modules' code are at the end of the address space. */

@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 
 #include "held.h"
+#include "shadow.h"
 #include "trap.h"
 
 #define OWNER_FLAGS 7ul /* of mutex.owner; kernel/locking/mutex.h */
@@ -160,6 +161,8 @@ void held_release_spins(const struct tap_record *record)
 }
 
 /* ---- mutexes ---- */
+
+struct mutex *held_rtnl;
 
 /* Of tasks, each of which looks for its own entries in a few only. */
 #define SLOTS_ORDER 8
@@ -326,4 +329,13 @@ void held_forget(void)
 {
 	memset(slots, 0, sizeof(slots));
 	memset(waits, 0, sizeof(waits));
+}
+
+int __init held_init(void)
+{
+	held_rtnl = (struct mutex *)ksym_lookup("rtnl_mutex");
+	if (held_rtnl)
+		return 0;
+	pr_err("recov_shadow: this kernel has no rtnl_mutex\n");
+	return -ENOENT;
 }

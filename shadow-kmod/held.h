@@ -92,7 +92,12 @@ void held_drop_mutex(struct mutex *lock);
 void held_release_spins(const struct tap_record *record);
 void held_release_mutexes(const struct tap_record *record);
 
+/* rtnl's own. */
+extern struct mutex *held_rtnl;
+
 /* No armed driver is loaded. */
 void held_forget(void);
+
+int held_init(void);
 
 #endif /* HELD_H */

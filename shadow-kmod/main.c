@@ -2,6 +2,7 @@
 /* Module entry and exit of recov_shadow. */
 #include <linux/module.h>
 
+#include "held.h"
 #include "inject.h"
 #include "release.h"
 #include "shadow.h"
@@ -13,6 +14,9 @@ static int __init recov_shadow_init(void)
 	int err;
 
 	err = ksym_init();
+	if (err)
+		return err;
+	err = held_init();
 	if (err)
 		return err;
 	err = release_init();

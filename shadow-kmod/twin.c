@@ -3,6 +3,7 @@
 #include <linux/instruction_pointer.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/rtnetlink.h>
 #include <linux/spinlock.h>
 
 #include "held.h"
@@ -137,4 +138,43 @@ TWIN_DEFINE(void, mutex_unlock, struct mutex *lock)
 	TWIN_CHECK(mutex_unlock, mutex_is_locked(lock), lock);
 	held_drop_mutex(lock);
 	mutex_unlock(lock);
+}
+
+/* rtnl is a mutex that only these functions know. */
+TWIN_DEFINE(void, rtnl_lock, void)
+{
+	bool waits = held_wait(held_rtnl, _RET_IP_);
+
+	rtnl_lock();
+	if (unlikely(waits))
+		held_wait_over();
+	held_add_mutex(held_rtnl);
+}
+
+TWIN_DEFINE(int, rtnl_lock_killable, void)
+{
+	bool waits = held_wait(held_rtnl, _RET_IP_);
+	int err = rtnl_lock_killable();
+
+	if (unlikely(waits))
+		held_wait_over();
+	if (!err)
+		held_add_mutex(held_rtnl);
+	return err;
+}
+
+TWIN_DEFINE(int, rtnl_trylock, void)
+{
+	int taken = rtnl_trylock();
+
+	if (taken)
+		held_add_mutex(held_rtnl);
+	return taken;
+}
+
+TWIN_DEFINE(void, rtnl_unlock, void)
+{
+	TWIN_CHECK(rtnl_unlock, mutex_is_locked(held_rtnl), held_rtnl);
+	held_drop_mutex(held_rtnl);
+	rtnl_unlock();
 }

@@ -13,7 +13,7 @@ FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-po
 	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-lock bad-skb bad-work
 	bad-timer under-spinlock bad-napi under-bus-spinlock bad-kfree under-bus-mutex irqs-off
 	bh-off rcu loop loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock
-	mutex-circle breakpoint bad-unlock bad-delay smashed-record)
+	mutex-circle breakpoint bad-unlock bad-delay smashed-record under-rtnl)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
@@ -88,6 +88,7 @@ lives() {
 can_be() {
 	case $1 in
 	bh-off) [[ ! $2 =~ ^(hrtimer|hardirq)$ ]] ;;
+	under-rtnl) [[ $2 =~ ^(work|kthread)$ ]] ;;
 	mutex-* | under-bus-mutex) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
 	esac
 }
