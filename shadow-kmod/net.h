@@ -165,6 +165,7 @@ void net_adopt_end(struct recov_slot *slot, bool bound);
 /* Takes rtnl for the rest of this task's probe(), unless it holds it already. Held from the first
  * moment at which the driver works on dev, which everybody can see, or takes rtnl itself. */
 void net_probe_lock(struct net_slot *ns);
+bool net_probe_trylock(struct net_slot *ns); /* likewise, if nobody else has it */
 /* In place of alloc_netdev_mqs(), in probe(), under its rtnl. NULL as there. */
 struct net_device *net_adopt(struct net_slot *ns, int sizeof_priv, const char *name,
 			     unsigned char name_assign_type, void (*setup)(struct net_device *),

@@ -40,6 +40,13 @@ void net_probe_lock(struct net_slot *ns)
 	ns->rtnl = true;
 }
 
+bool net_probe_trylock(struct net_slot *ns)
+{
+	if (!ns->rtnl)
+		ns->rtnl = rtnl_trylock();
+	return ns->rtnl;
+}
+
 /* What the kernel object itself keeps and a probe() overwrites. Once for all attempts to bring
  * the device back: a failed one leaves its own values behind. */
 static void net_remember(struct net_slot *ns)

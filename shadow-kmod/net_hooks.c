@@ -176,12 +176,10 @@ static void hook_rtnl_unlock(void)
 
 static int hook_rtnl_trylock(void)
 {
-	struct net_slot *ns = net_probing_slot();
+	bool taken = net_probe_trylock(net_probing_slot());
 
-	if (!ns->rtnl)
-		ns->rtnl = rtnl_trylock();
 	recov_hook_leave();
-	return ns->rtnl;
+	return taken;
 }
 
 static int hook_rtnl_lock_killable(void)

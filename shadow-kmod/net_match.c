@@ -13,7 +13,6 @@
 #include <net/sch_generic.h>
 
 #include "net.h"
-#include "tap.h"
 
 /* Bytes from the private area to the end of the allocation it lies in. */
 static u32 net_priv_room(const struct net_device *dev)
@@ -60,42 +59,6 @@ static size_t net_stray_pointer(const struct net_device *dev, const struct modul
 			return offset;
 	}
 	return 0;
-}
-
-#define XDP_STATE(mode, member)                                                                    \
-	(offsetof(struct net_device, xdp_state) + (mode) * sizeof(struct bpf_xdp_entity) +         \
-	 offsetof(struct bpf_xdp_entity, member))
-
-/* NULL in each device that can be swapped. */
-static const size_t net_absent[] = {
-	XDP_STATE(XDP_MODE_SKB, prog),
-	XDP_STATE(XDP_MODE_SKB, link),
-	XDP_STATE(XDP_MODE_DRV, prog),
-	XDP_STATE(XDP_MODE_DRV, link),
-	XDP_STATE(XDP_MODE_HW, prog),
-	XDP_STATE(XDP_MODE_HW, link),
-	offsetof(struct net_device, udp_tunnel_nic),
-	offsetof(struct net_device, npinfo),
-	offsetof(struct net_device, phydev),
-	offsetof(struct net_device, sfp_bus),
-	offsetof(struct net_device, ieee80211_ptr),
-	offsetof(struct net_device, rtnl_link_ops),
-};
-
-/* A driver that has failed may have written over its device. What leads nowhere is not there, before
- * somebody follows it. Under rtnl. */
-static void net_mend(struct net_device *dev)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(net_absent); i++) {
-		unsigned long **at = (void *)dev + net_absent[i], word;
-
-		if (!*at || !get_kernel_nofault(word, *at))
-			continue;
-		netdev_warn(dev, "its driver wrote %px into byte %zu of it\n", *at, net_absent[i]);
-		*at = NULL;
-	}
 }
 
 const char *net_obstacle(struct net_device *dev)
@@ -236,7 +199,6 @@ int net_match(const char *driver, struct list_head *slots)
 	struct net_slot *ns;
 	struct net *net;
 	struct net_finder finder;
-	bool cut = tap_was_cut(driver);
 	int err = 0;
 
 	net_finder_begin(&finder, driver);
@@ -250,8 +212,6 @@ int net_match(const char *driver, struct list_head *slots)
 			/* What a swap under way has taken out is no driver's. */
 			if (err || !net_is_live(dev) || !net_is_of(dev, driver))
 				continue;
-			if (cut)
-				net_mend(dev);
 			ns = net_slot_new(dev, driver);
 			if (ns)
 				list_add_tail_rcu(&ns->slot.list, slots);

@@ -3,10 +3,12 @@
 #include <linux/instruction_pointer.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
 #include <linux/spinlock.h>
 
 #include "held.h"
+#include "net.h"
 #include "twin.h"
 
 #define TWIN_DEFINE(type, name, ...)                                                               \
@@ -140,22 +142,29 @@ TWIN_DEFINE(void, mutex_unlock, struct mutex *lock)
 	mutex_unlock(lock);
 }
 
-/* rtnl is a mutex that only these functions know. */
-TWIN_DEFINE(void, rtnl_lock, void)
+/* rtnl is a mutex that only these functions know. In a swap a probe() has it until it ends. */
+static struct net_slot *probing_slot(void)
 {
-	bool waits = held_wait(held_rtnl, _RET_IP_);
+	struct net_slot *ns;
 
-	rtnl_lock();
-	if (unlikely(waits))
-		held_wait_over();
-	held_add_mutex(held_rtnl);
+	rcu_read_lock();
+	ns = net_probing_slot(); /* stays as long as this task is in its probe() */
+	rcu_read_unlock();
+	return ns;
 }
 
-TWIN_DEFINE(int, rtnl_lock_killable, void)
+static int lock_rtnl(int (*lock)(void), unsigned long caller)
 {
-	bool waits = held_wait(held_rtnl, _RET_IP_);
-	int err = rtnl_lock_killable();
+	struct net_slot *ns = probing_slot();
+	bool waits;
+	int err;
 
+	if (ns) {
+		net_probe_lock(ns);
+		return 0;
+	}
+	waits = held_wait(held_rtnl, caller);
+	err = lock();
 	if (unlikely(waits))
 		held_wait_over();
 	if (!err)
@@ -163,10 +172,30 @@ TWIN_DEFINE(int, rtnl_lock_killable, void)
 	return err;
 }
 
+static int lock_uninterrupted(void)
+{
+	rtnl_lock();
+	return 0;
+}
+
+TWIN_DEFINE(void, rtnl_lock, void)
+{
+	lock_rtnl(lock_uninterrupted, _RET_IP_);
+}
+
+TWIN_DEFINE(int, rtnl_lock_killable, void)
+{
+	return lock_rtnl(rtnl_lock_killable, _RET_IP_);
+}
+
 TWIN_DEFINE(int, rtnl_trylock, void)
 {
-	int taken = rtnl_trylock();
+	struct net_slot *ns = probing_slot();
+	int taken;
 
+	if (ns)
+		return net_probe_trylock(ns);
+	taken = rtnl_trylock();
 	if (taken)
 		held_add_mutex(held_rtnl);
 	return taken;
@@ -174,6 +203,8 @@ TWIN_DEFINE(int, rtnl_trylock, void)
 
 TWIN_DEFINE(void, rtnl_unlock, void)
 {
+	if (probing_slot())
+		return;
 	TWIN_CHECK(rtnl_unlock, mutex_is_locked(held_rtnl), held_rtnl);
 	held_drop_mutex(held_rtnl);
 	rtnl_unlock();

@@ -80,7 +80,7 @@ nothing_lost() {
 # function of its own.
 past_taps() {
 	awk 'NR == FNR { own[$1] = 1; next }
-		!($3 in own) && $3 !~ /^recov_tap_/ && $3 != "tap_module_call"' \
+		!($3 in own) && $3 !~ /^recov_tap_/ && $3 != "tap_wrapped"' \
 		"$RESULTS/symbols-$1" "$RESULTS/calls-$1"
 }
 
