@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # From its load on, no function of an armed driver is called by the kernel past its tap: the
 # function tracer sees who calls each of them.
+# vm-waits
 # vm: --timeout 300 --mem 1024 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-netdev hubport,id=a,hubid=0 -device e1000,netdev=a"
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device virtio-net-pci,netdev=b"

@@ -3,6 +3,7 @@
 # Faults of armed drivers are survived, too, by a kernel that panics at an oops and has a crash
 # kernel loaded; one that loads only signed modules gets no armed images that are not, and keeps
 # the drivers that it has.
+# vm-waits
 # vm: --timeout 300 --mem 1024 --file tests/guest/lib --file tests/netstate --tool perl
 # vm: --file build/kernels/6.1/vmlinuz --append crashkernel=192M
 # What the kernel says before it gives up on a list.

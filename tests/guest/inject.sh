@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Faults are planted into e1000 while it works: what is executed is known, what was activated is told,
 # and all of it is undone, whoever ends it.
+# vm-waits
 # vm: --timeout 240 --mem 1024 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-netdev hubport,id=a,hubid=0 -device e1000,netdev=a"
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device virtio-net-pci,netdev=b"

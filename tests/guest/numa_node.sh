@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A card that belongs to a NUMA node, as on any larger machine, is swapped; and one that is removed
 # from the bus while its driver is out goes at once.
+# vm-waits
 # vm: --timeout 200 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-object memory-backend-ram,id=m0,size=1024M -numa node,memdev=m0,cpus=0-1"
 # vm: --qemu "-device pxb,id=pxb,bus_nr=128,numa_node=0,bus=pci.0"
