@@ -77,7 +77,8 @@ static bool has_pages(const struct skb_shared_info *info)
 	if (info->nr_frags > MAX_SKB_FRAGS)
 		return false;
 	for (i = 0; i < info->nr_frags; i++)
-		if (!is_page(skb_frag_page(&info->frags[i])))
+		if (!argument_is_net_iov(&info->frags[i]) &&
+		    !is_page(skb_frag_page(&info->frags[i])))
 			return false;
 	return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* By which functions drivers give packets back, which 6.1 and 6.12 call differently. */
+/* What of packets 6.1 and 6.12 call differently: the functions by which drivers give them back, parts. */
 #ifndef ARGUMENT_COMPAT_H
 #define ARGUMENT_COMPAT_H
 
@@ -27,6 +27,13 @@
 #define ARGUMENT_DROP(X)                                                                           \
 	X(sk_skb_reason_drop, (struct sock * sk, struct sk_buff * skb, enum skb_drop_reason why),  \
 	  (sk, skb, why))
+#endif
+
+/* Of memory that is no page. Since 6.12 (9f6b619edf2e, "net: support non paged skb frags"). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#define argument_is_net_iov(frag) false
+#else
+#define argument_is_net_iov(frag) skb_frag_is_net_iov(frag)
 #endif
 
 #endif /* ARGUMENT_COMPAT_H */

@@ -2,7 +2,9 @@
 /* The locks that armed drivers hold: looked through, and given back. */
 #include <linux/delay.h>
 #include <linux/hash.h>
+#include <linux/ktime.h>
 #include <linux/preempt.h>
+#include <linux/rtnetlink.h>
 #include <linux/sched/task_stack.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
@@ -76,14 +78,17 @@ void held_drop_below(struct held_list *list, unsigned long lock)
 	}
 }
 
-#define LOOKS 1000 /* a microsecond apart */
+#define LOOKS_NS  NSEC_PER_MSEC
+#define LOOKS_MIN 10
 
-/* It may have been given back by a function of the kernel and be somebody else's for now. */
+/* It may have been given back by a function of the kernel and be somebody else's for now. By the clock:
+ * each look may cost a virtual CPU its turn. */
 static bool stays_locked(unsigned long lock)
 {
+	u64 begin_ns = ktime_get_mono_fast_ns();
 	unsigned int i;
 
-	for (i = 0; i < LOOKS; i++) {
+	for (i = 0; i < LOOKS_MIN || ktime_get_mono_fast_ns() - begin_ns < LOOKS_NS; i++) {
 		if (!is_locked(lock))
 			return false;
 		udelay(1);
@@ -288,7 +293,7 @@ void held_add_mutex(struct mutex *lock)
 	take_slot(slots, lock);
 }
 
-void held_drop_mutex(struct mutex *lock)
+bool held_drop_mutex(struct mutex *lock)
 {
 	unsigned int i;
 
@@ -297,9 +302,28 @@ void held_drop_mutex(struct mutex *lock)
 
 		if (READ_ONCE(slot->task) == current && slot->lock == lock) {
 			free_slot(slot);
-			return;
+			return true;
 		}
 	}
+	return false;
+}
+
+/* rtnl as its caller's that the driver has given back for a while. */
+static struct mutex *lent_rtnl(void)
+{
+	return (struct mutex *)((unsigned long)held_rtnl | 1);
+}
+
+void held_add_rtnl(void)
+{
+	if (!held_drop_mutex(lent_rtnl()))
+		held_add_mutex(held_rtnl);
+}
+
+void held_drop_rtnl(void)
+{
+	if (!held_drop_mutex(held_rtnl))
+		held_add_mutex(lent_rtnl());
 }
 
 /* What the kernel has unlocked may be gone by now. */
@@ -321,7 +345,10 @@ void held_release_mutexes(const struct tap_record *record)
 		if (READ_ONCE(slot->task) != current || !is_in_call(record, slot->sp))
 			continue;
 		free_slot(slot);
-		unlock_own(lock);
+		if (lock == lent_rtnl())
+			rtnl_lock();
+		else
+			unlock_own(lock);
 	}
 }
 

@@ -81,9 +81,13 @@ static __always_inline void held_check(unsigned long lock, unsigned long caller)
  * that it does not any more. May be preempted. */
 bool held_wait(struct mutex *lock, unsigned long caller);
 void held_wait_over(void);
-/* A mutex that the task has just taken, or is about to give back. May be preempted. */
+/* A mutex that the task has just taken, or is about to give back. May be preempted. False: it is not in
+ * the list. */
 void held_add_mutex(struct mutex *lock);
-void held_drop_mutex(struct mutex *lock);
+bool held_drop_mutex(struct mutex *lock);
+/* Likewise of rtnl, which a driver may also give back for its caller, and take again. */
+void held_add_rtnl(void);
+void held_drop_rtnl(void);
 
 /* The end of a call that was cut short gives back what it has taken. Not those locks of which the
  * lists had no room. Of a lock that an earlier call on this stack has left held for a later one the

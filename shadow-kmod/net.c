@@ -137,6 +137,7 @@ void net_stop(struct net_slot *ns, unsigned int drain_ms)
 	const struct net_device_ops *ops = net_driver_ops(ns);
 	struct net_device *dev = ns->dev;
 	unsigned long limit = jiffies + msecs_to_jiffies(drain_ms);
+	struct net_finder finder;
 
 	if (ns->running) {
 		net_freeze(dev);
@@ -148,8 +149,11 @@ void net_stop(struct net_slot *ns, unsigned int drain_ms)
 		clear_bit(__LINK_STATE_START, &dev->state);
 		smp_mb__after_atomic();
 		net_find_napis(dev, ns->driver);
-		if (ops->ndo_stop && !ns->slot.untrusted)
+		if (ops->ndo_stop && !ns->slot.untrusted) {
+			net_finder_begin(&finder, ns->driver);
 			ops->ndo_stop(dev);
+			net_finder_end(&finder);
+		}
 		ns->running = false;
 	}
 	clear_bit(__LINK_STATE_PRESENT, &dev->state);
@@ -185,18 +189,20 @@ static int net_hold(struct recov_slot *slot, unsigned int drain_ms)
 {
 	struct net_slot *ns = to_net_slot(slot);
 	struct net_finder finder;
-	int err = -EBUSY;
+	bool locked;
+	int err;
 
 	if (net_find_all_napis(ns->driver))
 		msleep(AWAITED_MS);
 	net_finder_begin(&finder, ns->driver);
-	if (net_lock_within(NET_LOCK_MS)) {
-		err = net_hold_locked(ns, drain_ms);
-		rtnl_unlock();
-	} else {
-		recov_slot_fail(slot, err, "somebody keeps the lock of the network (rtnl)");
-	}
+	locked = net_lock_within(NET_LOCK_MS);
 	net_finder_end(&finder);
+	if (!locked) {
+		recov_slot_fail(slot, -EBUSY, "somebody keeps the lock of the network (rtnl)");
+		return -EBUSY;
+	}
+	err = net_hold_locked(ns, drain_ms);
+	rtnl_unlock();
 	return err;
 }
 

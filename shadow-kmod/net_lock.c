@@ -14,10 +14,11 @@
 #include "net.h"
 #include "tap.h"
 
-#define NAPIS_MAX   1024
-#define NAPI_LOOKS  5
-#define NAPI_OFF_MS 5000
-#define NAPI_OFF    (NAPIF_STATE_SCHED | NAPIF_STATE_NPSVC)
+#define NAPIS_MAX    1024
+#define NAPI_LOOKS   5
+#define NAPI_OFF_MS  5000
+#define NAPI_NEXT_MS 50
+#define NAPI_OFF     (NAPIF_STATE_SCHED | NAPIF_STATE_NPSVC)
 
 /* The device's NAPI of that number, NULL: there are not as many, or the driver has written over one, or
  * over their list. Under RCU or rtnl. */
@@ -69,13 +70,14 @@ static void net_napi_on(struct napi_struct *napi)
 {
 	unsigned long state = READ_ONCE(napi->state);
 
-	while (!try_cmpxchg(&napi->state, &state, state & ~NAPI_OFF))
+	while (net_napi_stays_off(napi) && !try_cmpxchg(&napi->state, &state, state & ~NAPI_OFF))
 		;
 }
 
-/* What is with the device's NAPI of that number. One that is lost may be found: it comes to its end; and
- * one that is off be switched on. */
-static enum net_napi_lot net_look_at_napi(struct net_device *dev, unsigned int number, bool find)
+/* What is with the device's NAPI of that number. One that is lost as `find` tells may be found: it comes
+ * to its end, or is switched on. */
+static enum net_napi_lot net_look_at_napi(struct net_device *dev, unsigned int number,
+					  enum net_napi_lot find)
 {
 	enum net_napi_lot lot = NET_NAPI_NONE;
 	struct napi_struct *napi;
@@ -87,9 +89,10 @@ static enum net_napi_lot net_look_at_napi(struct net_device *dev, unsigned int n
 		lot = test_bit(NAPI_STATE_DISABLE, &napi->state) ? NET_NAPI_AWAITED : NET_NAPI_LOST;
 	else if (napi)
 		lot = net_napi_stays_off(napi) ? NET_NAPI_OFF : NET_NAPI_WELL;
-	if (lot == NET_NAPI_OFF && find)
+	if (lot == NET_NAPI_OFF && find == NET_NAPI_OFF)
 		net_napi_on(napi);
-	else if (lot >= NET_NAPI_LOST && find)
+	else if (lot >= NET_NAPI_LOST && lot < NET_NAPI_OFF && find >= NET_NAPI_LOST &&
+		 find < NET_NAPI_OFF)
 		napi_complete_done(napi, 0);
 	rcu_read_unlock();
 	local_bh_enable();
@@ -105,20 +108,19 @@ static long net_look_here(void *data)
 {
 	const struct net_look *look = data;
 
-	return net_look_at_napi(look->dev, look->number, false);
+	return net_look_at_napi(look->dev, look->number, NET_NAPI_NONE);
 }
 
 /* One that is polled just now looks the same; in a flood, each time that one looks. But not to a task of
- * the CPU that polls it: there the poll is over, and the NAPI in the list again. One that is off may be
- * so for as long as a reset takes. */
-static bool net_napi_stays_lost(struct net_device *dev, unsigned int number, bool off)
+ * the CPU that polls it: there the poll is over, and the NAPI in the list again. */
+static bool net_napi_stays_lost(struct net_device *dev, unsigned int number, unsigned int ms)
 {
 	struct net_look look = {.dev = dev, .number = number};
 	unsigned int cpu, i;
 
 	for (i = 0; i < NAPI_LOOKS; i++) {
-		if (off)
-			msleep(NAPI_OFF_MS / NAPI_LOOKS);
+		if (ms)
+			msleep(ms / NAPI_LOOKS);
 		for_each_online_cpu(cpu) {
 			long lot = work_on_cpu_safe(cpu, net_look_here, &look);
 
@@ -135,23 +137,32 @@ static bool net_napi_stays_lost(struct net_device *dev, unsigned int number, boo
  * An interrupt handler that ends between napi_schedule_prep() and __napi_schedule(), or a poll that
  * forgets napi_complete_done(), leaves a NAPI for which napi_disable() waits for ever; as does a reset
  * that a fault has ended before its napi_enable(). Without rtnl, too: whoever holds it may be the one
- * who waits.
+ * who waits. One that is off may be so for as long as a reset takes; those that the same driver waits
+ * for after that one are of the same reset.
  */
 bool net_find_napis(struct net_device *dev, const char *driver)
 {
-	unsigned int number = 0;
+	unsigned int off_ms = NAPI_OFF_MS, number = 0, n_on = 0;
 	bool awaited = false;
 	enum net_napi_lot lot;
 
-	do {
-		bool lost;
+	while ((lot = net_look_at_napi(dev, number, NET_NAPI_NONE)) != NET_NAPI_NONE) {
+		bool off = lot == NET_NAPI_OFF;
 
-		lot = net_look_at_napi(dev, number, false);
-		lost = lot >= NET_NAPI_LOST && (lot != NET_NAPI_OFF || tap_was_cut(driver)) &&
-		       net_napi_stays_lost(dev, number, lot == NET_NAPI_OFF);
-		lot = net_look_at_napi(dev, number++, lost);
-		awaited |= lost && lot >= NET_NAPI_AWAITED;
-	} while (lot != NET_NAPI_NONE);
+		if (lot < NET_NAPI_LOST || (off && !tap_was_cut(driver)) ||
+		    !net_napi_stays_lost(dev, number, off ? off_ms : 0)) {
+			number++;
+			continue;
+		}
+		lot = net_look_at_napi(dev, number++, lot);
+		awaited |= lot >= NET_NAPI_AWAITED;
+		/* Its driver goes on to the next one, which may come before this one. */
+		if (off && n_on++ < NAPIS_MAX) {
+			off_ms = NAPI_NEXT_MS;
+			msleep(NAPI_NEXT_MS);
+			number = 0;
+		}
+	}
 	return awaited;
 }
 

@@ -31,8 +31,12 @@ static bool end_polling(struct napi_struct *napi, unsigned long limit)
 			continue;
 		}
 		if (time_after(jiffies, limit)) {
-			if (!list_empty(&napi->poll_list))
+			if (!list_empty(&napi->poll_list)) {
+				clear_bit(NAPI_STATE_DISABLE, &napi->state);
 				return false;
+			}
+			set_bit(NAPI_STATE_SCHED, &napi->state);
+			set_bit(NAPI_STATE_NPSVC, &napi->state);
 			break;
 		}
 		/* Not enabled, or this has been done before. */
@@ -41,6 +45,7 @@ static bool end_polling(struct napi_struct *napi, unsigned long limit)
 		usleep_range(500, 1000);
 	}
 	hrtimer_cancel(&napi->timer);
+	clear_bit(NAPI_STATE_DISABLE, &napi->state);
 	return true;
 }
 

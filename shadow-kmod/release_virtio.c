@@ -4,14 +4,25 @@
  * reached through the device: it may be a module, and this one does not need it.
  */
 #include <linux/string.h>
+#include <linux/uaccess.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 
 #include "release.h"
 
+#define BUS "virtio"
+
+/* What a driver that has failed says is its device may be none. */
 static struct virtio_device *virtio_of(struct device *dev)
 {
-	return !strcmp(dev->bus->name, "virtio") ? dev_to_virtio(dev) : NULL;
+	typeof(dev->bus) bus; /* const since 6.9 */
+	const char *at;
+	char name[sizeof(BUS)];
+
+	if (get_kernel_nofault(bus, &dev->bus) || get_kernel_nofault(at, &bus->name) ||
+	    copy_from_kernel_nofault(name, at, sizeof(name)))
+		return NULL;
+	return !memcmp(name, BUS, sizeof(BUS)) ? dev_to_virtio(dev) : NULL;
 }
 
 void release_virtio_quiet(struct device *dev)

@@ -45,7 +45,7 @@ static u32 swaps_begun;
 static struct recov_device *last_devices; /* of the swap that ended last */
 static u32 n_last_devices;
 
-static struct list_head *published_slots; /* for hooks, which take no lock */
+static struct list_head *published_slots; /* for hooks and twins; under RCU */
 static atomic_t events = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(events_wait);
 
@@ -233,6 +233,7 @@ static void swap_end(struct work_struct *work)
 
 	mutex_lock(&swap_mutex);
 	WRITE_ONCE(published_slots, NULL);
+	synchronize_rcu();
 	n = recov_slots_describe(&s->slots, &devices);
 	kvfree(last_devices);
 	last_devices = devices;
@@ -424,6 +425,7 @@ err_free:
 	swap_unwatch_buses(s);
 	recov_hooks_disarm();
 	WRITE_ONCE(published_slots, NULL);
+	synchronize_rcu();
 	slots_free(&s->slots);
 	return err;
 }

@@ -253,11 +253,11 @@ static struct recov_tap *find_taps(const struct module *module, u32 *ret_n)
 static void tap_init_one(struct recov_tap *tap, struct tap_image *image)
 {
 	tap->kernel[0] = (u64)image;
+	tap->kernel[1] = tap->function;
 	switch (tap->kind) {
 	case RECOV_TAP_INIT:
 	case RECOV_TAP_EXIT:
 	case RECOV_TAP_STATS:
-		tap->kernel[1] = tap->function;
 		tap->function = (u64)recov_tap_wrapped;
 	}
 }
@@ -410,6 +410,17 @@ static bool is_polled(const struct napi_struct *napi)
 	       test_bit(NAPI_STATE_SCHED, &napi->state) && list_empty(&napi->poll_list);
 }
 
+/* Where the kernel keeps them: those of a device that cannot be read are none. */
+static long counters_of(struct net_device *dev)
+{
+	static const struct net_device_stats none;
+	struct net_device_stats counters;
+
+	return (long)(copy_from_kernel_nofault(&counters, &dev->stats, sizeof(counters))
+			      ? &none
+			      : &dev->stats);
+}
+
 long tap_answer(struct recov_tap *tap, unsigned long arg0, bool refused)
 {
 	struct tap_image *image = tap_image(tap);
@@ -434,7 +445,7 @@ long tap_answer(struct recov_tap *tap, unsigned long arg0, bool refused)
 		close_line(image, arg0);
 		break;
 	case RECOV_TAP_STATS:
-		return (long)&((struct net_device *)arg0)->stats;
+		return counters_of((struct net_device *)arg0);
 	case RECOV_TAP_VIRTIO:
 		if (preemptible())
 			release_virtio_quiet(&((struct virtio_device *)arg0)->dev);

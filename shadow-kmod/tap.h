@@ -83,7 +83,7 @@ static inline struct tap_image *tap_image(const struct recov_tap *tap)
 /* The driver's. */
 static inline unsigned long tap_function(const struct recov_tap *tap)
 {
-	return tap->kernel[1] ?: tap->function;
+	return tap->kernel[1];
 }
 
 static inline bool tap_is_in(const struct tap_image *image, unsigned long address)

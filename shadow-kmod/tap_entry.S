@@ -25,7 +25,7 @@
 	jmp	tap_refuse
 .Lown_\@:
 	/* A fault in there is to end in the kernel, not in the driver. */
-	movq	TAP_FUNCTION(%r11), %r11
+	movq	TAP_DRIVERS(%r11), %r11
 	JMP_NOSPEC r11
 .Lgo_\@:
 .endm

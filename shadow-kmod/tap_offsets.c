@@ -10,6 +10,7 @@ int main(void)
 	DEFINE(TAP_FUNCTION, offsetof(struct recov_tap, function));
 	DEFINE(TAP_STACK_WORDS, offsetof(struct recov_tap, stack_words));
 	DEFINE(TAP_IMAGE, offsetof(struct recov_tap, kernel));
+	DEFINE(TAP_DRIVERS, offsetof(struct recov_tap, kernel[1]));
 	DEFINE(IMAGE_TEXT, offsetof(struct tap_image, text));
 	DEFINE(IMAGE_TEXT_SIZE, offsetof(struct tap_image, text_size));
 	DEFINE(IMAGE_LOOKED_AT, offsetof(struct tap_image, looked_at));

@@ -168,7 +168,7 @@ static int lock_rtnl(int (*lock)(void), unsigned long caller)
 	if (unlikely(waits))
 		held_wait_over();
 	if (!err)
-		held_add_mutex(held_rtnl);
+		held_add_rtnl();
 	return err;
 }
 
@@ -197,7 +197,7 @@ TWIN_DEFINE(int, rtnl_trylock, void)
 		return net_probe_trylock(ns);
 	taken = rtnl_trylock();
 	if (taken)
-		held_add_mutex(held_rtnl);
+		held_add_rtnl();
 	return taken;
 }
 
@@ -206,6 +206,6 @@ TWIN_DEFINE(void, rtnl_unlock, void)
 	if (probing_slot())
 		return;
 	TWIN_CHECK(rtnl_unlock, mutex_is_locked(held_rtnl), held_rtnl);
-	held_drop_mutex(held_rtnl);
+	held_drop_rtnl();
 	rtnl_unlock();
 }
