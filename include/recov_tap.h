@@ -83,6 +83,7 @@
 	X(__free_pages)                                                                            \
 	X(page_frag_free)                                                                          \
 	X(dma_free_attrs)                                                                          \
+	X(dma_map_page_attrs)                                                                      \
 	X(__dev_kfree_skb_any)                                                                     \
 	X(__dev_kfree_skb_irq)                                                                     \
 	X(dev_kfree_skb_any_reason)                                                                \

@@ -147,6 +147,12 @@ TWIN_CHECKED_VOID(dma_free_attrs,
 		  (dev, size, p, handle, attrs),
 		  !p || attrs & DMA_ATTR_NO_KERNEL_MAPPING || is_coherent(p), p)
 
+/* The device writes there, whatever it is. */
+TWIN_CHECKED(dma_addr_t, dma_map_page_attrs,
+	     (struct device * dev, struct page *page, size_t offset, size_t size,
+	      enum dma_data_direction direction, unsigned long attrs),
+	     (dev, page, offset, size, direction, attrs), is_page(page), page)
+
 #define TWIN_PACKET(name, parameters, arguments)                                                   \
 	void TWIN(name) parameters;                                                                \
 	EXPORT_SYMBOL_GPL(recov_twin_##name);                                                      \

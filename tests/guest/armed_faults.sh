@@ -13,7 +13,7 @@ FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-po
 	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-lock bad-skb bad-work
 	bad-timer under-spinlock bad-napi under-bus-spinlock bad-kfree under-bus-mutex irqs-off
 	bh-off rcu loop loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock
-	mutex-circle breakpoint bad-unlock bad-delay smashed-record under-rtnl)
+	mutex-circle breakpoint bad-unlock bad-delay smashed-record under-rtnl bad-map)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
@@ -25,11 +25,12 @@ declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protectio
 	[mutex-deadlock]=deadlock [mutex-circle]=deadlock [bad-kfree]=bad-argument
 	[bad-skb]=bad-argument [bad-napi]=bad-argument [bad-timer]=bad-argument
 	[bad-work]=bad-argument [bad-unlock]=bad-argument [bad-delay]=bad-argument
-	[no-stats]=bad-answer)
+	[bad-map]=bad-argument [no-stats]=bad-answer)
 # What the driver gives a bad argument to, by either kernel's name.
 declare -A SERVICES=([bad-kfree]='kfree' [bad-skb]='(__)?dev_kfree_skb_any(_reason)?'
 	[bad-napi]='napi_schedule_prep' [bad-timer]='mod_timer' [bad-work]='queue_work_on'
-	[bad-unlock]='_raw_spin_unlock' [bad-delay]='__udelay')
+	[bad-unlock]='_raw_spin_unlock' [bad-delay]='__udelay'
+	[bad-map]='dma_map_page_attrs')
 
 newest_fault() {
 	recovctl events --json | jq -cM --argjson seq "$SEQ" \

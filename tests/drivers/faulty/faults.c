@@ -6,6 +6,7 @@
 #include <linux/bottom_half.h>
 #include <linux/bug.h>
 #include <linux/completion.h>
+#include <linux/dma-mapping.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
@@ -281,6 +282,14 @@ static noinline void faulty_bad_delay(void)
 	udelay((unsigned long)hidden(WILD));
 }
 
+/* A device would get at it. */
+static noinline void faulty_bad_map(void)
+{
+	static struct device device;
+
+	dma_map_page(&device, (struct page *)hidden(WILD), 0, COPIED, DMA_FROM_DEVICE);
+}
+
 /* ---- A fault in a state that somebody has to restore ---- */
 
 static noinline void faulty_under_spinlock(void)
@@ -452,6 +461,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("bad-work", faulty_bad_work, 0),
 	FAULT("bad-unlock", faulty_bad_unlock, 0),
 	FAULT("bad-delay", faulty_bad_delay, 0),
+	FAULT("bad-map", faulty_bad_map, 0),
 	FAULT("under-spinlock", faulty_under_spinlock, 0),
 	FAULT("under-bus-spinlock", faulty_under_bus_spinlock, 0),
 	FAULT("under-bus-mutex", faulty_under_bus_mutex, IN_HARDIRQ | IN_SOFTIRQ),
