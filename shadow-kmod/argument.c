@@ -43,13 +43,18 @@ static __always_inline bool may_be_freed(const void *p)
 	return ZERO_OR_NULL_PTR(p) || cache_of(p) || is_large_object(p);
 }
 
-/* Of a page that somebody has. */
-static bool is_page(struct page *page)
+static __always_inline bool may_be_page(const struct page *page)
 {
 	unsigned long offset = (unsigned long)page - VMEMMAP_START;
 
 	return offset < PFN_DOWN((unsigned long)high_memory - PAGE_OFFSET) * sizeof(*page) &&
-	       offset % sizeof(*page) == 0 && page_ref_count(compound_head(page)) > 0;
+	       offset % sizeof(*page) == 0;
+}
+
+/* Of a page that somebody has. */
+static bool is_page(struct page *page)
+{
+	return may_be_page(page) && page_ref_count(compound_head(page)) > 0;
 }
 
 static bool is_in_page(unsigned long address)
@@ -147,11 +152,11 @@ TWIN_CHECKED_VOID(dma_free_attrs,
 		  (dev, size, p, handle, attrs),
 		  !p || attrs & DMA_ATTR_NO_KERNEL_MAPPING || is_coherent(p), p)
 
-/* The device writes there, whatever it is. */
+/* The device writes there, whatever it is. In each packet's way: who has the page is not looked at. */
 TWIN_CHECKED(dma_addr_t, dma_map_page_attrs,
 	     (struct device * dev, struct page *page, size_t offset, size_t size,
 	      enum dma_data_direction direction, unsigned long attrs),
-	     (dev, page, offset, size, direction, attrs), is_page(page), page)
+	     (dev, page, offset, size, direction, attrs), may_be_page(page), page)
 
 #define TWIN_PACKET(name, parameters, arguments)                                                   \
 	void TWIN(name) parameters;                                                                \
