@@ -152,11 +152,22 @@ TWIN_CHECKED_VOID(dma_free_attrs,
 		  (dev, size, p, handle, attrs),
 		  !p || attrs & DMA_ATTR_NO_KERNEL_MAPPING || is_coherent(p), p)
 
-/* The device writes there, whatever it is. In each packet's way: who has the page is not looked at. */
-TWIN_CHECKED(dma_addr_t, dma_map_page_attrs,
-	     (struct device * dev, struct page *page, size_t offset, size_t size,
-	      enum dma_data_direction direction, unsigned long attrs),
-	     (dev, page, offset, size, direction, attrs), may_be_page(page), page)
+dma_addr_t TWIN(dma_map_page_attrs)(struct device *dev, struct page *page, size_t offset,
+				    size_t size, enum dma_data_direction direction,
+				    unsigned long attrs);
+EXPORT_SYMBOL_GPL(recov_twin_dma_map_page_attrs);
+/* The device writes there, whatever it is. In each packet's way: who has the page is not looked at, and
+ * nothing is to be kept for after a trap that returns. */
+dma_addr_t TWIN(dma_map_page_attrs)(struct device *dev, struct page *page, size_t offset,
+				    size_t size, enum dma_data_direction direction,
+				    unsigned long attrs)
+{
+	if (unlikely(!may_be_page(page))) {
+		trap_argument("dma_map_page_attrs", (unsigned long)page, _RET_IP_);
+		return DMA_MAPPING_ERROR;
+	}
+	return dma_map_page_attrs(dev, page, offset, size, direction, attrs);
+}
 
 #define TWIN_PACKET(name, parameters, arguments)                                                   \
 	void TWIN(name) parameters;                                                                \
