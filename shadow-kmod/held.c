@@ -326,11 +326,19 @@ void held_drop_rtnl(void)
 		held_add_mutex(lent_rtnl());
 }
 
-/* What the kernel has unlocked may be gone by now. */
+/* What the kernel has unlocked may be gone by now. Of rtnl no more than the lock: what else
+ * rtnl_unlock() does may wait for ever, and whoever has it next does it. */
 static void unlock_own(struct mutex *lock)
 {
 	if (owner_of(lock) == current)
 		mutex_unlock(lock);
+}
+
+/* Unless an earlier call has left the note, and the caller has it. */
+static void return_rtnl(void)
+{
+	if (owner_of(held_rtnl) != current)
+		rtnl_lock();
 }
 
 void held_release_mutexes(const struct tap_record *record)
@@ -346,7 +354,7 @@ void held_release_mutexes(const struct tap_record *record)
 			continue;
 		free_slot(slot);
 		if (lock == lent_rtnl())
-			rtnl_lock();
+			return_rtnl();
 		else
 			unlock_own(lock);
 	}

@@ -102,6 +102,7 @@ extern struct mutex *held_rtnl;
 /* No armed driver is loaded. */
 void held_forget(void);
 
+/* Looks up rtnl. May sleep. */
 int held_init(void);
 
 #endif /* HELD_H */
