@@ -131,7 +131,7 @@ static int begin_control(struct client *client)
 		close(fd);
 		return -EPROTO;
 	}
-	tcp_socket_options(fd, hello.stall_ms);
+	tcp_socket_options(fd, TCP_CONTROL_STALLS * hello.stall_ms);
 	client->control.fd = fd;
 	client->control.ready = control_ready;
 	return loop_add(client->loop, &client->control);

@@ -128,7 +128,7 @@ static void begin_run(struct server *server, int fd, const struct hello *hello)
 	run->stall_ns = hello->stall_ms * 1000000ull;
 	run->control.fd = fd;
 	run->control.ready = control_ready;
-	tcp_socket_options(fd, hello->stall_ms);
+	tcp_socket_options(fd, TCP_CONTROL_STALLS * hello->stall_ms);
 	if (loop_add(server->loop, &run->control) < 0 || send(fd, "ok\n", 3, MSG_NOSIGNAL) != 3)
 		loop_remove(server->loop, &run->control);
 	run->next = server->runs;

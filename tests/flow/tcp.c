@@ -17,17 +17,16 @@
 #define READ_MAX      16384
 #define READS_AT_ONCE 4
 
-void tcp_socket_options(int fd, uint32_t stall_ms)
+void tcp_socket_options(int fd, uint32_t limit_ms)
 {
-	int on = 1, idle_s = 5, probes = (int)(stall_ms / 5000) + 1;
-	unsigned int limit_ms = stall_ms;
+	int on = 1, idle_s = 5;
 
+	/* This instead of a count of probes ends a connection that is only kept alive, as well. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof(limit_ms));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
 static void end(struct tcp *tcp)

@@ -35,7 +35,11 @@ bool tcp_is_over(const struct tcp *tcp);
 /* Gives the connection up, lost for that reason. */
 void tcp_lose(struct tcp *tcp, const char *why);
 
-/* What every TCP socket here needs: never wait forever for the other end. */
-void tcp_socket_options(int fd, uint32_t stall_ms);
+/* The control connection says nothing for as long as flows run, so all it loses is what keeps it alive,
+ * which TCP does not send again soon: pauses that come again and again can swallow each of them. */
+#define TCP_CONTROL_STALLS 10
+
+/* What every TCP socket here needs: never wait for the other end longer than that. */
+void tcp_socket_options(int fd, uint32_t limit_ms);
 
 #endif /* FLOW_TCP_H */

@@ -34,6 +34,11 @@ bad_network() {
 	check "$title: seen in what UDP delivered down" flow_of udp-down "$filter"
 }
 
+# control_port: of the connection that has received its "ok" alone.
+control_port() {
+	ss -tinOH "dst $PEER_V4" | awk '/ bytes_received:3 / { sub(/.*:/, "", $4); print $4 }'
+}
+
 # lost_connections: as many as there are TCP flows.
 lost_connections() {
 	! flows_stop && [[ $(flow_of all .lost_connections) == 3 ]]
@@ -51,6 +56,15 @@ bad_network "duplication" '.duplicate_messages > 0' duplicate 5% limit 5000
 bad_network "reordering" '.reordered_messages > 0' delay 30ms reorder 70% limit 5000
 bad_network "pause" '.longest_gap_ms > 250' slot 300ms 300ms limit 5000
 
+# What nobody answers for longer than a flow may stall, while all flows go on.
+both_ways limit 5000
+flows_start --stall 3
+tc qdisc replace dev "$DEV" root handle 1: prio
+tc filter add dev "$DEV" parent 1: protocol ip u32 match ip sport "$(control_port)" 0xffff action drop
+sleep 12
+check "an idle control connection may miss what keeps it alive" flows_alive
+tc qdisc del dev "$DEV" root
+flows_stop_and_check "an idle control connection cost no flow"
 both_ways limit 5000
 flows_start --stall 3
 both_ways loss 100%
