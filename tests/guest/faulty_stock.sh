@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Without anybody who recovers them, the faulty drivers serve as drivers do until they are told to
 # fail, and then fail where they were told to. The first argument is the number of loads (5).
+# vm-waits
 # vm: --timeout 300 --file tests/guest/lib --tool perl
 # vm: --allow "BUG: (kernel NULL pointer|unable to handle page fault)" --allow "Oops: "
 # vm: --allow "general protection fault" --allow "list_del corruption"

@@ -3,6 +3,7 @@
 # The flow tool on a bad network: what TCP repairs is whole, what UDP loses is counted, and a dead
 # path or server is a lost connection.
 # vm-kernel: 6.12
+# vm-waits
 # vm: --timeout 200 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-netdev hubport,id=a,hubid=0 -device e1000,netdev=a"
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device virtio-net-pci,netdev=b"
