@@ -81,6 +81,7 @@
 	X(kmem_cache_free)                                                                         \
 	X(free_pages)                                                                              \
 	X(__free_pages)                                                                            \
+	X(__folio_put)                                                                             \
 	X(page_frag_free)                                                                          \
 	X(dma_free_attrs)                                                                          \
 	X(dma_map_page_attrs)                                                                      \
@@ -92,6 +93,10 @@
 	X(sk_skb_reason_drop)                                                                      \
 	X(consume_skb)                                                                             \
 	X(napi_consume_skb)                                                                        \
+	X(build_skb)                                                                               \
+	X(napi_build_skb)                                                                          \
+	X(xdp_return_frame)                                                                        \
+	X(xdp_return_frame_rx_napi)                                                                \
 	X(eth_type_trans)                                                                          \
 	X(napi_gro_receive)                                                                        \
 	X(netif_receive_skb)                                                                       \

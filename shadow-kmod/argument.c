@@ -18,6 +18,7 @@
 #include <linux/timer.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
+#include <net/xdp.h>
 
 #include "argument.h"
 #include "argument_compat.h"
@@ -60,6 +61,14 @@ static bool is_page(struct page *page)
 static bool is_in_page(unsigned long address)
 {
 	return is_in_memory((void *)address) && is_page(virt_to_page((void *)address));
+}
+
+/* What a packet can be built around: a part of a page, or for size 0 an object. */
+static bool may_be_packet(const void *data, unsigned int size)
+{
+	if (!size)
+		return cache_of(data) || is_large_object(data);
+	return is_in_page((unsigned long)data) && !PageSlab(virt_to_head_page(data));
 }
 
 static bool is_coherent(const void *p)
@@ -144,6 +153,9 @@ TWIN_CHECKED_VOID(free_pages, (unsigned long address, unsigned int order), (addr
 		  !address || (PAGE_ALIGNED(address) && is_in_page(address)), address)
 TWIN_CHECKED_VOID(__free_pages, (struct page * page, unsigned int order), (page, order),
 		  is_page(page), page)
+/* Those who have let go of the last reference free it. */
+TWIN_CHECKED_VOID(__folio_put, (struct folio * folio), (folio),
+		  may_be_page(&folio->page) && !folio_test_slab(folio), folio)
 TWIN_CHECKED_VOID(page_frag_free, (void *p), (p), is_in_page((unsigned long)p), p)
 /* Without a mapping it is the page that one gets. */
 TWIN_CHECKED_VOID(dma_free_attrs,
@@ -185,6 +197,20 @@ ARGUMENT_FREE_ANY(TWIN_PACKET)
 ARGUMENT_DROP(TWIN_PACKET)
 TWIN_PACKET(consume_skb, (struct sk_buff * skb), (skb))
 TWIN_PACKET(napi_consume_skb, (struct sk_buff * skb, int budget), (skb, budget))
+
+#define TWIN_BUILD(name)                                                                           \
+	TWIN_CHECKED(struct sk_buff *, name, (void *data, unsigned int size), (data, size),        \
+		     may_be_packet(data, size), data)
+
+TWIN_BUILD(build_skb)
+TWIN_BUILD(napi_build_skb)
+
+#define TWIN_FRAME(name)                                                                           \
+	TWIN_CHECKED_VOID(name, (struct xdp_frame * frame), (frame),                               \
+			  is_in_memory(frame) && frame->mem.type < MEM_TYPE_MAX, frame)
+
+TWIN_FRAME(xdp_return_frame)
+TWIN_FRAME(xdp_return_frame_rx_napi)
 
 #define TWIN_RECEIVED(type, name, parameters, arguments)                                           \
 	TWIN_CHECKED(type, name, parameters, arguments, is_packet(skb) && is_sound(skb), skb)
