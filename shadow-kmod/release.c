@@ -208,16 +208,13 @@ static int release_entries(const struct tap_image *image, struct list_head *slot
 	return release_calls(image, report);
 }
 
-int release_image(struct tap_image *image, const struct recov_class *class, struct list_head *slots)
+/* What leads into the driver. */
+static int release_ways_in(struct tap_image *image, const struct recov_class *class,
+			   struct list_head *slots, struct recov_released *report)
 {
-	struct recov_released *report = &in_swap;
 	struct recov_slot *slot;
 	int err;
 
-	if (image->released)
-		return 0;
-	report->error = 0;
-	report->reason[0] = '\0';
 	tap_image_fail(image);
 	list_for_each_entry(slot, slots, list) {
 		release_pci_answer(slot->parent);
@@ -227,21 +224,63 @@ int release_image(struct tap_image *image, const struct recov_class *class, stru
 	err = release_entries(image, slots, report);
 	if (!err)
 		err = take_objects(class, slots, report);
-	if (err)
-		return err;
-	err = release_drivers(image, slots, report);
-	if (err)
-		return err;
-	list_for_each_entry(slot, slots, list) {
-		release_memory(image, class, slot, report);
-		class->give_up(slot);
-		slot->untrusted = false; /* the next driver is */
+	return err ? err : release_drivers(image, slots, report);
+}
+
+struct belongings {
+	struct tap_image *image;
+	const struct recov_class *class;
+	struct recov_slot *slot;
+	struct recov_released *report;
+};
+
+static long part_memory(void *data)
+{
+	const struct belongings *of = data;
+
+	release_memory(of->image, of->class, of->slot, of->report);
+	return 0;
+}
+
+static long part_virtio(void *data)
+{
+	const struct belongings *of = data;
+
+	release_virtio(of->slot->parent, of->report);
+	return 0;
+}
+
+/* What it has. Where that fails over what the driver has left of it, the rest is lost. */
+static void release_belongings(struct tap_image *image, const struct recov_class *class,
+			       struct list_head *slots, struct recov_released *report)
+{
+	struct belongings of = {.image = image, .class = class, .report = report};
+
+	list_for_each_entry(of.slot, slots, list) {
+		tap_guarded(image, part_memory, &of);
+		class->give_up(of.slot);
+		of.slot->untrusted = false; /* the next driver is */
 	}
-	list_for_each_entry(slot, slots, list) {
-		release_virtio(slot->parent, report);
-		release_pci(slot->parent, report);
+	list_for_each_entry(of.slot, slots, list) {
+		tap_guarded(image, part_virtio, &of);
+		release_pci(of.slot->parent, report);
 	}
 	release_cpuhp(image, report);
+}
+
+int release_image(struct tap_image *image, const struct recov_class *class, struct list_head *slots)
+{
+	struct recov_released *report = &in_swap;
+	int err;
+
+	if (image->released)
+		return 0;
+	report->error = 0;
+	report->reason[0] = '\0';
+	err = release_ways_in(image, class, slots, report);
+	if (err)
+		return err;
+	release_belongings(image, class, slots, report);
 	rcu_barrier(); /* callbacks, which are refused */
 	err = release_calls(image, report);
 	if (err)

@@ -8,6 +8,7 @@
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 
+#include "argument.h"
 #include "release.h"
 
 #define BUS "virtio"
@@ -33,25 +34,53 @@ void release_virtio_quiet(struct device *dev)
 		vdev->config->reset(vdev);
 }
 
+/* The driver may have written over them, and over what they are linked by. */
+static struct virtqueue *next_queue(const struct virtio_device *vdev, struct list_head *at)
+{
+	struct virtqueue *queue = container_of(at->next, struct virtqueue, list);
+
+	if (at->next == &vdev->vqs || !cache_of(queue) || queue->list.prev != at ||
+	    queue->vdev != vdev)
+		return NULL;
+	return queue;
+}
+
 struct virtqueue *release_virtio_next(struct device *dev, struct virtqueue *queue)
 {
 	struct virtio_device *vdev = virtio_of(dev);
 
-	if (!vdev || list_empty(&vdev->vqs))
-		return NULL;
-	if (!queue)
-		return list_first_entry(&vdev->vqs, struct virtqueue, list);
-	return list_is_last(&queue->list, &vdev->vqs) ? NULL : list_next_entry(queue, list);
+	return vdev ? next_queue(vdev, queue ? &queue->list : &vdev->vqs) : NULL;
+}
+
+#ifndef VIRTIO_F_ADMIN_VQ /* 6.1 knows none */
+#define VIRTIO_F_ADMIN_VQ 41
+#endif
+
+/* By its index the bus finds what it keeps of it. They are made in that order; a queue of the bus's
+ * own may be anywhere. */
+static void count_queue(const struct virtio_device *vdev, struct virtqueue *queue, unsigned int n)
+{
+	if (!virtio_has_feature(vdev, VIRTIO_F_ADMIN_VQ))
+		queue->index = n;
 }
 
 void release_virtio(struct device *dev, struct recov_released *report)
 {
 	struct virtio_device *vdev = virtio_of(dev);
-	struct virtqueue *queue = NULL;
+	struct list_head *at;
+	struct virtqueue *queue;
+	unsigned int n = 0;
 
 	if (!vdev || dev->driver)
 		return;
-	while ((queue = release_virtio_next(dev, queue)))
-		report->counts[RECOV_RELEASED_QUEUE]++;
+	for (at = &vdev->vqs; (queue = next_queue(vdev, at)); at = &queue->list)
+		count_queue(vdev, queue, n++);
+	if (at->next != &vdev->vqs) {
+		pr_warn("recov_shadow: the queues of %s are lost: its driver has overwritten them\n",
+			dev_name(dev));
+		INIT_LIST_HEAD(&vdev->vqs);
+		return;
+	}
+	report->counts[RECOV_RELEASED_QUEUE] += n;
 	vdev->config->del_vqs(vdev);
 }

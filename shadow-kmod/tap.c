@@ -341,6 +341,18 @@ void tap_uninit(void)
 	unregister_module_notifier(&module_block);
 }
 
+long tap_guarded(struct tap_image *image, long (*function)(void *data), void *data)
+{
+	struct recov_tap tap = {
+		.function = (u64)function,
+		.answer = RECOV_TAP_ERROR,
+		.kind = RECOV_TAP_OTHER,
+		.kernel = {(u64)image, (u64)function},
+	};
+
+	return recov_tap_guarded(data, &tap);
+}
+
 /* A module that has failed must stay in memory: what it has registered may not have been taken back.
  * A module is freed as soon as its exit function returns, so this one does not. */
 static void __noreturn park(const struct tap_image *image)

@@ -117,6 +117,11 @@ extern const char recov_tap_land[]; /* rsp is a record: ends its call with tap_l
 void __noreturn recov_tap_jump(struct tap_record *record); /* there, from anywhere in its call */
 void recov_tap_end(void); /* there, if a function returns to this instead of into the driver */
 void recov_tap_wrapped(void);
+long recov_tap_guarded(void *data, struct recov_tap *tap);
+
+/* What function(data) answers, or -EIO: it failed over what the driver has left, and ended there as a
+ * call into that does. It must hold no lock by then. May sleep. */
+long tap_guarded(struct tap_image *image, long (*function)(void *data), void *data);
 
 int tap_init(void);
 void tap_uninit(void);

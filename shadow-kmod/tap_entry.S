@@ -78,15 +78,30 @@ SYM_CODE_START(recov_tap_enter)
 	CALL_NOSPEC r11
 SYM_INNER_LABEL(recov_tap_ret, SYM_L_GLOBAL)
 	ANNOTATE_NOENDBR
+	TAP_BALANCE TAP_GAP(%rsp), .Lunbalanced
+.Lbalanced:
 	TAP_FORGET TAP_GAP(%rsp)
 	TAP_RETURN above=TAP_GAP
+.Lunbalanced:
+	leaq	TAP_GAP(%rsp), %rdi
+	TAP_UNBALANCED
+	jmp	.Lbalanced
 SYM_CODE_END(recov_tap_enter)
+
+/* tap_guarded() */
+SYM_CODE_START(recov_tap_guarded)
+	UNWIND_HINT_FUNC
+	ANNOTATE_NOENDBR
+	movq	%rsi, %r11
+	jmp	.Lenter
+SYM_CODE_END(recov_tap_guarded)
 
 /* The driver finds its arguments right above its return address: they are there once more. */
 SYM_CODE_START(recov_tap_enter_stack)
 	UNWIND_HINT_FUNC
 	ANNOTATE_NOENDBR
 	TAP_CHECK
+.Lenter:
 	TAP_RECORD
 	movq	%rsp, %rbp
 	UNWIND_HINT sp_reg=ORC_REG_BP sp_offset=RECORD_SIZE type=UNWIND_HINT_TYPE_CALL
