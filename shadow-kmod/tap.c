@@ -257,6 +257,7 @@ static void tap_init_one(struct recov_tap *tap, struct tap_image *image)
 	switch (tap->kind) {
 	case RECOV_TAP_INIT:
 	case RECOV_TAP_EXIT:
+	case RECOV_TAP_POLL:
 	case RECOV_TAP_STATS:
 		tap->function = (u64)recov_tap_wrapped;
 	}
@@ -401,14 +402,50 @@ static struct net_device_stats *call_stats(const struct recov_tap *tap, unsigned
 	return stats;
 }
 
+/* Who has used up the budget is polled again, and must not have ended that itself. */
+static int call_poll(const struct recov_tap *tap, struct napi_struct *napi, int budget)
+{
+	int (*function)(struct napi_struct *, int) = (void *)tap_function(tap);
+	int done = function(napi, budget);
+
+	if (budget && ((unsigned int)done > budget ||
+		       (done == budget && !test_bit(NAPI_STATE_SCHED, &napi->state))))
+		trap_bad_answer(done, (unsigned long)function);
+	return done;
+}
+
 /* Called by recov_tap_wrapped. */
-asmlinkage long tap_wrapped(struct tap_record *record);
-asmlinkage long tap_wrapped(struct tap_record *record)
+asmlinkage long tap_wrapped(struct tap_record *record, unsigned long arg1);
+asmlinkage long tap_wrapped(struct tap_record *record, unsigned long arg1)
 {
 	const struct recov_tap *tap = record->tap;
 
-	return tap->kind == RECOV_TAP_STATS ? (long)call_stats(tap, record->arg0)
-					    : call_module(tap);
+	switch (tap->kind) {
+	case RECOV_TAP_STATS:
+		return (long)call_stats(tap, record->arg0);
+	case RECOV_TAP_POLL:
+		return call_poll(tap, (struct napi_struct *)record->arg0, arg1);
+	default:
+		return call_module(tap);
+	}
+}
+
+/* Called where a call that has ended has not left preemption as it was: for a task some may do so, as
+ * those that begin what another one ends. */
+asmlinkage void tap_unbalanced(struct tap_record *record);
+asmlinkage void tap_unbalanced(struct tap_record *record)
+{
+	switch (record->tap->kind) {
+	case RECOV_TAP_IRQ:
+	case RECOV_TAP_POLL:
+	case RECOV_TAP_XMIT:
+	case RECOV_TAP_WORK:
+		trap_unbalanced(record);
+		break;
+	default:
+		if (record->preempt_count & (HARDIRQ_MASK | SOFTIRQ_OFFSET))
+			trap_unbalanced(record);
+	}
 }
 
 /* Is it this CPU's to end? A driver may have done so before it failed, and may have written over the

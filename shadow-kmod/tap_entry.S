@@ -53,6 +53,22 @@
 	movq	$0, \record
 .endm
 
+/* A call that has disabled preemption more often than enabled it, or less often, has probably kept a
+ * lock. What it answers is in rax and rdx. */
+.macro TAP_BALANCE record:req unbalanced:req
+	movl	PER_CPU_VAR(TAP_PREEMPT_COUNT), %ecx
+	cmpl	RECORD_PREEMPT_COUNT+\record, %ecx
+	jne	\unbalanced
+.endm
+
+.macro TAP_UNBALANCED
+	pushq	%rax
+	pushq	%rdx
+	call	tap_unbalanced
+	popq	%rdx
+	popq	%rax
+.endm
+
 .macro TAP_RETURN above=0
 	addq	$(RECORD_SAVED + \above), %rsp
 	popq	%r15
@@ -69,6 +85,7 @@ SYM_CODE_START(recov_tap_enter)
 	UNWIND_HINT_FUNC
 	ANNOTATE_NOENDBR
 	TAP_CHECK
+.Lenter:
 	TAP_RECORD
 	/* A function that takes more off its stack than it has put there finds this, not the record. */
 	subq	$(TAP_GAP - 16), %rsp
@@ -101,7 +118,6 @@ SYM_CODE_START(recov_tap_enter_stack)
 	UNWIND_HINT_FUNC
 	ANNOTATE_NOENDBR
 	TAP_CHECK
-.Lenter:
 	TAP_RECORD
 	movq	%rsp, %rbp
 	UNWIND_HINT sp_reg=ORC_REG_BP sp_offset=RECORD_SIZE type=UNWIND_HINT_TYPE_CALL
@@ -114,13 +130,20 @@ SYM_CODE_START(recov_tap_enter_stack)
 	CALL_NOSPEC r11
 SYM_INNER_LABEL(recov_tap_ret_stack, SYM_L_GLOBAL)
 	ANNOTATE_NOENDBR
+	TAP_BALANCE 0(%rbp), .Lunbalanced_stack
+.Lbalanced_stack:
 	TAP_FORGET (%rbp)
 	movq	%rbp, %rsp
 	UNWIND_HINT sp_reg=ORC_REG_SP sp_offset=RECORD_SIZE type=UNWIND_HINT_TYPE_CALL
 	TAP_RETURN
+.Lunbalanced_stack:
+	UNWIND_HINT sp_reg=ORC_REG_BP sp_offset=RECORD_SIZE type=UNWIND_HINT_TYPE_CALL
+	movq	%rbp, %rdi
+	TAP_UNBALANCED
+	jmp	.Lbalanced_stack
 SYM_CODE_END(recov_tap_enter_stack)
 
-/* In place of a function after which there is something to do: tap_wrapped(record). */
+/* In place of a function after which there is something to do: tap_wrapped(record, arg1). */
 SYM_FUNC_START(recov_tap_wrapped)
 	leaq	(8 + TAP_GAP)(%rsp), %rdi
 	jmp	tap_wrapped

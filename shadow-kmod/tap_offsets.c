@@ -14,6 +14,7 @@ int main(void)
 	DEFINE(IMAGE_TEXT, offsetof(struct tap_image, text));
 	DEFINE(IMAGE_TEXT_SIZE, offsetof(struct tap_image, text_size));
 	DEFINE(IMAGE_LOOKED_AT, offsetof(struct tap_image, looked_at));
+	DEFINE(RECORD_PREEMPT_COUNT, offsetof(struct tap_record, preempt_count));
 	DEFINE(RECORD_SAVED, offsetof(struct tap_record, r15));
 	DEFINE(RECORD_CALLER, offsetof(struct tap_record, caller));
 	DEFINE(RECORD_SIZE,

@@ -5,6 +5,7 @@
 #include <linux/string.h>
 #include <asm/segment.h>
 
+#include "held.h"
 #include "trap.h"
 
 /* Of the way here from the driver nothing is told. */
@@ -56,4 +57,17 @@ noinline void trap_bad_answer(unsigned long answer, unsigned long function)
 	struct fault fault = {.cause = RECOV_FAULT_ANSWER, .address = answer};
 
 	end_call(&fault, function);
+}
+
+void trap_unbalanced(struct tap_record *record)
+{
+	struct pt_regs regs = {.cs = __KERNEL_CS, .ip = tap_function(record->tap)};
+	struct fault fault = {.cause = RECOV_FAULT_ANSWER};
+
+	if (preempt_count() == (record->preempt_count & ~PREEMPT_NEED_RESCHED))
+		return;
+	preempt_disable(); /* the end of the call puts the count right */
+	fault.address = held_spin_of(record);
+	fault_note(record, &regs, &fault);
+	recov_tap_jump(record);
 }

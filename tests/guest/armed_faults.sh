@@ -13,10 +13,11 @@ FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-po
 	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-lock bad-skb bad-work
 	bad-timer under-spinlock bad-napi under-bus-spinlock bad-kfree under-bus-mutex irqs-off
 	bh-off rcu loop loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock
-	mutex-circle breakpoint bad-unlock bad-delay smashed-record under-rtnl bad-map)
+	mutex-circle breakpoint bad-unlock bad-delay smashed-record under-rtnl bad-map kept-lock)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
-declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [hrtimer]=hardirq
+declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [budget]=softirq
+	[hrtimer]=hardirq
 	[hardirq]=hardirq [prepared]=hardirq)
 declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protection
 	[bug]=invalid-opcode [divide]=divide-error [breakpoint]=breakpoint [canary]=stack-protector
@@ -25,7 +26,8 @@ declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protectio
 	[mutex-deadlock]=deadlock [mutex-circle]=deadlock [bad-kfree]=bad-argument
 	[bad-skb]=bad-argument [bad-napi]=bad-argument [bad-timer]=bad-argument
 	[bad-work]=bad-argument [bad-unlock]=bad-argument [bad-delay]=bad-argument
-	[bad-map]=bad-argument [no-stats]=bad-answer)
+	[bad-map]=bad-argument [no-stats]=bad-answer [kept-lock]=bad-answer
+	[over-budget]=bad-answer)
 # What the driver gives a bad argument to, by either kernel's name.
 declare -A SERVICES=([bad-kfree]='kfree' [bad-skb]='(__)?dev_kfree_skb_any(_reason)?'
 	[bad-napi]='napi_schedule_prep' [bad-timer]='mod_timer' [bad-work]='queue_work_on'
@@ -41,6 +43,7 @@ newest_fault() {
 # plant FAULT CONTEXT
 plant() {
 	case $2 in
+	budget) ethtool --set-priv-flags "$DEV" "$1" on ;;
 	stats) ethtool --set-priv-flags "$DEV" "$1" on && cat "/sys/class/net/$DEV/statistics/rx_bytes" ;;
 	*) echo "$1 $2" >"$FAULT" ;;
 	esac
@@ -89,6 +92,7 @@ lives() {
 can_be() {
 	case $1 in
 	bh-off) [[ ! $2 =~ ^(hrtimer|hardirq)$ ]] ;;
+	kept-lock) [[ ! $2 =~ ^(process|kthread)$ ]] ;;
 	under-rtnl) [[ $2 =~ ^(work|kthread)$ ]] ;;
 	mutex-* | under-bus-mutex) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
 	esac
@@ -135,6 +139,12 @@ check "null-read before NAPI is scheduled" survives null-read prepared
 check "null-read while NAPI is off" survives null-read disabled
 # Who asks would read them at the address that it gets.
 check "counters that are nowhere" survives no-stats stats
+# The kernel would poll it for ever, or add it to a list twice.
+check "a poll that tells of more than it was asked for" survives over-budget budget
+# Whoever wants it next would wait for ever: one has it from the kernel, the others have a CPU less.
+for context in xmit timer hardirq; do
+	check "kept-lock in $context" survives kept-lock "$context"
+done
 sleep 5
 flows_stop_and_check
 note "longest gap $(longest_gap_ms) ms"

@@ -308,6 +308,14 @@ static noinline void faulty_under_bus_spinlock(void)
 	spin_unlock_irqrestore(&faulty_bus_spinlock, flags);
 }
 
+/* Where calls have to leave preemption as it was. */
+static noinline void faulty_kept_lock(void)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&faulty_bus_spinlock, flags);
+}
+
 static noinline void faulty_under_bus_mutex(void)
 {
 	mutex_lock(&faulty_bus_mutex);
@@ -430,6 +438,11 @@ void faulty_finish(void)
 #define IN_HARDIRQ (BIT(FAULTY_HRTIMER) | BIT(FAULTY_HARDIRQ) | BIT(FAULTY_PREPARED))
 #define IN_SOFTIRQ (BIT(FAULTY_XMIT) | BIT(FAULTY_TIMER) | BIT(FAULTY_TASKLET) | BIT(FAULTY_NAPI))
 
+#define FOR_A_TASK                                                                                 \
+	(BIT(FAULTY_PROCESS) | BIT(FAULTY_KTHREAD) | BIT(FAULTY_PROBE) | BIT(FAULTY_REMOVE) |      \
+	 BIT(FAULTY_OPEN) | BIT(FAULTY_STOP) | BIT(FAULTY_FEATURES) | BIT(FAULTY_MTU) |            \
+	 BIT(FAULTY_DISABLED))
+
 #define FAULT(name, function, never)                                                               \
 	{                                                                                          \
 		name, #function, function, never                                                   \
@@ -464,6 +477,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("bad-map", faulty_bad_map, 0),
 	FAULT("under-spinlock", faulty_under_spinlock, 0),
 	FAULT("under-bus-spinlock", faulty_under_bus_spinlock, 0),
+	FAULT("kept-lock", faulty_kept_lock, FOR_A_TASK),
 	FAULT("under-bus-mutex", faulty_under_bus_mutex, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("under-rtnl", faulty_under_rtnl, ~(BIT(FAULTY_WORK) | BIT(FAULTY_KTHREAD))),
 	FAULT("irqs-off", faulty_irqs_off, 0),

@@ -57,6 +57,10 @@ int faulty_net_poll(struct napi_struct *napi, int budget)
 		faulty_net_receive(port, len);
 		done++;
 	}
+	if (READ_ONCE(port->flags) & FAULTY_NET_OVER_BUDGET) {
+		WRITE_ONCE(port->flags, port->flags & ~FAULTY_NET_OVER_BUDGET);
+		return budget + 1;
+	}
 	if (READ_ONCE(port->flags) & FAULTY_NET_FLOOD) {
 		mdelay(1);
 		return budget;
