@@ -7,7 +7,8 @@
 # given DRIVER and ARGs.
 #
 # What is told goes to the second serial port, a line each: "h" is the heartbeat, twice a second,
-# "@ KEY VALUE" a result, "@ end" the end; the rest is what programs said.
+# "@ KEY VALUE" a result, "@ stuck" that no frame comes through, "@ end" the end; the rest is what
+# programs said.
 # shellcheck source=../guest/lib/lib.sh
 . lib/lib.sh
 set +e
@@ -82,6 +83,7 @@ serves() {
 	local end=$((SECONDS + $1))
 	until limited 5 workload_check >/dev/null 2>&1; do
 		((SECONDS < end)) || return 1
+		tell stuck
 		sleep 0.5
 	done
 }

@@ -17,6 +17,8 @@ LAST_WORDS_CPU_SECONDS = 1.0
 LAST_WORDS_SECONDS = 10.0
 
 END = b"\n@ end"
+# Said in the guest when nothing comes through to the peer.
+STUCK = b"\n@ stuck"
 # QEMU's events of a guest that is no more.
 ENDS = {"RESET", "SHUTDOWN"}
 
@@ -95,7 +97,7 @@ def run(template, commands):
 def _listen(guest):
     """Until the trial is over; returns how it ended."""
     output = guest.text["output"]
-    beats = -1
+    beats, stuck = -1, 0
     heard_cpu, heard = 0.0, time.monotonic()
     while True:
         alive = guest.read(0.25)
@@ -109,6 +111,9 @@ def _listen(guest):
             return "end"
         if not alive:
             return "lost"
+        if output.count(STUCK) > stuck:
+            stuck = output.count(STUCK)
+            guest.clear_wires()
         cpu, now = guest.cpu_seconds(), time.monotonic()
         if len(output) != beats:
             beats, heard_cpu, heard = len(output), cpu, now
