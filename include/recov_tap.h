@@ -17,6 +17,18 @@
  * recov_tap_enter and recov_tap_enter_stack are exports of the shadow module: an armed image depends
  * on it.
  *
+ * Behind the thunks, at the local symbol RECOV_STUBS_SYMBOL if there are any, are 32 bytes for each
+ * import that the image calls or jumps to; these calls lead there:
+ *
+ *	cmp	recov_tap_stacks(%rip), %rsp
+ *	jb	recov_tap_lost
+ *	jmp	the import
+ *	nop				14 of them
+ *
+ * A driver that has put something else into the stack pointer would have the kernel's functions write
+ * to it: below recov_tap_stacks, a variable of the shadow module's, there is no stack. Not so are calls
+ * that the kernel patches by where they lead.
+ *
  * The functions of RECOV_TWINS, where the image imports them, have another name in it, and in its
  * table of versions, with RECOV_TWIN_PREFIX before their own: exports of the shadow module, too, which
  * do the same and keep in mind which locks the driver holds. So a call that would wait for a lock
@@ -33,6 +45,7 @@
 #define RECOV_TAPS_SECTION   ".recov.taps"
 #define RECOV_THUNKS_SECTION ".text.recov"
 #define RECOV_TAPS_SYMBOL    "recov_taps"
+#define RECOV_STUBS_SYMBOL   "recov_stubs"
 #define RECOV_TAP_STACK_MAX  32 /* words of arguments on the stack */
 
 #define RECOV_TWIN_PREFIX "recov_twin_"

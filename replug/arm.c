@@ -13,6 +13,8 @@
 
 static void arm_end(struct arm *arm)
 {
+	free(arm->stubs);
+	free(arm->calls);
 	free(arm->refs);
 	free(arm->functions);
 	free(arm->names);
@@ -101,6 +103,8 @@ static int check_symbols(const struct arm *arm)
 			return arm_refuse(arm, "symbol %zu is damaged or out of order", i);
 		if (str_eq(symbol.name, ARM_ENTER) || str_eq(symbol.name, ARM_ENTER_STACK) ||
 		    str_eq(symbol.name, RECOV_TAPS_SYMBOL) ||
+		    str_eq(symbol.name, RECOV_STUBS_SYMBOL) ||
+		    str_eq(symbol.name, ARM_STACKS) || str_eq(symbol.name, ARM_LOST) ||
 		    str_after(symbol.name, RECOV_TWIN_PREFIX))
 			return arm_refuse(arm, "it has a symbol %.60s", symbol.name);
 	}
@@ -135,6 +139,8 @@ static int look(struct arm *arm)
 	r = check_image(arm);
 	if (!r)
 		r = arm_refs_find(arm);
+	if (!r)
+		r = arm_calls_find(arm);
 	if (!r)
 		r = arm_types_find(arm);
 	if (!r)

@@ -14,8 +14,14 @@
 #define ARM_THUNK_SIZE	 16
 #define ARM_THUNK_LEA	 7  /* where the displacement of lea is */
 #define ARM_THUNK_JMP	 12 /* and that of jmp */
+#define ARM_STUB_SIZE	 32
+#define ARM_STUB_CMP	 3  /* where the displacements of cmp, */
+#define ARM_STUB_JB	 9  /* jb */
+#define ARM_STUB_JMP	 14 /* and jmp are */
 #define ARM_ENTER	 "recov_tap_enter"
 #define ARM_ENTER_STACK	 "recov_tap_enter_stack"
+#define ARM_STACKS	 "recov_tap_stacks"
+#define ARM_LOST	 "recov_tap_lost"
 #define ARM_HELPER	 "recov_shadow"
 #define ARM_TAP_SUFFIX	 ".tap"
 #define ARM_ORC_SIZE	 6 /* struct orc_entry */
@@ -54,6 +60,13 @@ struct arm_ref {
 	int64_t addend; /* against the start of the function, or of its thunk */
 };
 
+/* A relocation by which an import is called. */
+struct arm_call {
+	size_t section; /* of relocations */
+	size_t index;	/* in there */
+	size_t stub;
+};
+
 struct arm {
 	const struct replug_image *image;
 	const struct replug_arm_options *options;
@@ -67,6 +80,10 @@ struct arm {
 	size_t n_functions;
 	struct arm_ref *refs; /* in the order of the file */
 	size_t n_refs, refs_room;
+	struct arm_call *calls;
+	size_t n_calls, calls_room;
+	size_t *stubs; /* by symbol: the number of its stub from 1, 0: none */
+	size_t n_stubs;
 	size_t n_taps, n_left;
 	bool plain, stack; /* which of the shadow module's exports the thunks jump to */
 };
@@ -98,6 +115,11 @@ int arm_types_find(struct arm *arm);
 /* arm_twins.c: the name that an import has instead, and its version; or NULL. */
 const char *arm_twin(const struct replug_arm_options *options, const char *import,
 		     uint32_t *ret_crc);
+/* arm_calls.c: fills in calls and stubs. */
+int arm_calls_find(struct arm *arm);
+/* Is it a call, in that section of code, that has to go by a stub? */
+bool arm_is_call(const struct elf_view *view, const struct elf_section *text,
+		 const struct elf_relocation *relocation);
 /* arm_write.c: the file, malloc'ed. */
 int arm_write(const struct arm *arm, uint8_t **ret_bytes, size_t *ret_size);
 /* arm_check.c: looks at both images with its own eyes. n_left: functions whose address is taken and

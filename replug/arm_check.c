@@ -187,8 +187,10 @@ static int check_sections(struct arm_check *c)
 	c->records = (const void *)c->new.sections[c->taps].data;
 	if (c->n_taps == 0 || (uintptr_t)c->records % sizeof(uint64_t) ||
 	    c->new.sections[c->taps].size % sizeof(struct recov_tap) ||
-	    c->new.sections[c->thunks].size != c->n_taps * ARM_THUNK_SIZE)
+	    c->new.sections[c->thunks].size < c->n_taps * ARM_THUNK_SIZE ||
+	    (c->new.sections[c->thunks].size - c->n_taps *ARM_THUNK_SIZE) % ARM_STUB_SIZE)
 		return arm_check_fail(c, "thunks and taps do not match");
+	c->n_stubs = (c->new.sections[c->thunks].size - c->n_taps *ARM_THUNK_SIZE) / ARM_STUB_SIZE;
 	return 0;
 }
 
@@ -251,7 +253,7 @@ static bool is_symbol(const struct arm_check *c, size_t i, Elf64_Sym wanted)
 	return !memcmp(&symbol, &wanted, sizeof(symbol));
 }
 
-/* Symbol number k of those put in between: a thunk's, or behind those the array's. */
+/* Symbol number k of those put in between: a thunk's, or behind those the array's and the stubs'. */
 static int check_inserted(const struct arm_check *c, size_t k)
 {
 	const char *name = c->new.strings + new_symbol(c, c->first_global + k)->st_name;
@@ -268,6 +270,18 @@ static int check_inserted(const struct arm_check *c, size_t k)
 		.st_size = c->n_taps * sizeof(struct recov_tap),
 	};
 
+	const Elf64_Sym stubs = {
+		.st_info = ELF64_ST_INFO(STB_LOCAL, STT_FUNC),
+		.st_shndx = (Elf64_Section)c->thunks,
+		.st_value = c->n_taps * ARM_THUNK_SIZE,
+		.st_size = c->n_stubs * ARM_STUB_SIZE,
+	};
+
+	if (k == c->n_taps + 1) {
+		if (is_symbol(c, c->first_global + k, stubs) && str_eq(name, RECOV_STUBS_SYMBOL))
+			return 0;
+		return arm_check_fail(c, "there is no proper symbol " RECOV_STUBS_SYMBOL);
+	}
 	if (k == c->n_taps) {
 		if (is_symbol(c, c->first_global + k, array) && str_eq(name, RECOV_TAPS_SYMBOL))
 			return 0;
@@ -295,6 +309,10 @@ static int check_import(const struct arm_check *c, size_t i, size_t k)
 		entry.crc = c->options->enter_crc;
 	else if (str_eq(name, ARM_ENTER_STACK))
 		entry.crc = c->options->enter_stack_crc;
+	else if (str_eq(name, ARM_STACKS))
+		entry.crc = c->options->stacks_crc;
+	else if (str_eq(name, ARM_LOST))
+		entry.crc = c->options->lost_crc;
 	else
 		return arm_check_fail(c, "it imports %.60s", name);
 	if (!is_symbol(c, i, undefined))
@@ -314,7 +332,7 @@ static int check_symbols(struct arm_check *c)
 	int r = 0;
 
 	c->first_global = c->old_headers[c->old.symtab].sh_info;
-	c->n_inserted = c->n_taps + 1;
+	c->n_inserted = c->n_taps + (c->n_stubs ? 2 : 1);
 	if (c->new_headers[c->new.symtab].sh_info != c->first_global + c->n_inserted ||
 	    c->new.n_symbols <= c->old.n_symbols + c->n_inserted)
 		return arm_check_fail(c, "the number of symbols");
@@ -387,7 +405,7 @@ static int check_orc(const struct arm_check *c)
 	const struct elf_section *before = elf_view_section(&c->old, ".orc_unwind", NULL);
 	const struct elf_section *entries = elf_view_section(&c->new, ".orc_unwind", NULL);
 	const struct elf_section *ips = elf_view_section(&c->new, ".orc_unwind_ip", NULL);
-	const uint64_t end = c->n_taps * ARM_THUNK_SIZE;
+	const uint64_t end = c->new.sections[c->thunks].size;
 	struct elf_relocation relocation;
 	const uint8_t *entry;
 	struct elf_symbol s;

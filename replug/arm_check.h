@@ -27,7 +27,7 @@ struct arm_check {
 	size_t first_global, n_inserted; /* symbols */
 	size_t thunks, taps;		 /* sections */
 	size_t thunks_rela, taps_rela;
-	size_t n_taps;
+	size_t n_taps, n_stubs;
 	const struct recov_tap *records; /* in the new image; n_taps */
 	struct check_place *places;	 /* of functions of the old image, sorted */
 	size_t n_places;

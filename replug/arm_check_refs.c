@@ -127,7 +127,7 @@ static int check_taps(const struct arm_check *c)
 {
 	int r = 0;
 
-	if (elf_view_n_relas(&c->new, c->thunks_rela) != c->n_taps * 2 ||
+	if (elf_view_n_relas(&c->new, c->thunks_rela) != c->n_taps * 2 + c->n_stubs * 3 ||
 	    elf_view_n_relas(&c->new, c->taps_rela) != c->n_taps)
 		return arm_check_fail(c, "the number of the thunks' relocations");
 	for (size_t tap = 0; tap < c->n_taps && !r; tap++) {
@@ -136,6 +136,44 @@ static int check_taps(const struct arm_check *c)
 			r = check_tap(c, tap);
 	}
 	return r;
+}
+
+/* ---- Stubs ---- */
+
+/* The old number of the import that the stub leads to; SIZE_MAX: it is none. */
+static size_t stub_import(const struct arm_check *c, size_t stub)
+{
+	static const uint8_t bytes[ARM_STUB_SIZE] = {
+		0x48, 0x3b, 0x25, 0,	0,    0,    0,	  0x0f, 0x82, 0,    0,
+		0,    0,    0xe9, 0,	0,    0,    0,	  0x90, 0x90, 0x90, 0x90,
+		0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90};
+	const uint64_t at = c->n_taps * ARM_THUNK_SIZE + stub * sizeof(bytes);
+	const size_t first = c->n_taps * 2 + stub * 3;
+	struct elf_relocation cmp, jb, jmp;
+	struct elf_symbol s;
+
+	if (stub >= c->n_stubs ||
+	    memcmp(c->new.sections[c->thunks].data + at, bytes, sizeof(bytes)))
+		return SIZE_MAX;
+	if (!arm_check_read(c, c->thunks_rela, first, R_X86_64_PC32, at + 3, &cmp, &s) ||
+	    cmp.addend != -4 || s.section != SHN_UNDEF || !str_eq(s.name, ARM_STACKS))
+		return SIZE_MAX;
+	if (!arm_check_read(c, c->thunks_rela, first + 1, R_X86_64_PLT32, at + 9, &jb, &s) ||
+	    jb.addend != -4 || s.section != SHN_UNDEF || !str_eq(s.name, ARM_LOST))
+		return SIZE_MAX;
+	if (!arm_check_read(c, c->thunks_rela, first + 2, R_X86_64_PLT32, at + 14, &jmp, &s) ||
+	    jmp.addend != -4 || s.section != SHN_UNDEF || jmp.symbol < c->n_inserted)
+		return SIZE_MAX;
+	return jmp.symbol - c->n_inserted;
+}
+
+static bool calls_stub(const struct arm_check *c, const struct elf_relocation *a,
+		       const struct elf_relocation *b)
+{
+	uint64_t at = (uint64_t)b->addend + 4;
+
+	return b->symbol == c->first_global + c->n_taps + 1 && at % ARM_STUB_SIZE == 0 &&
+	       stub_import(c, at / ARM_STUB_SIZE) == a->symbol;
 }
 
 /* ---- References ---- */
@@ -182,6 +220,11 @@ static int check_relocation(const struct arm_check *c, size_t relas, size_t i)
 	if (!elf_view_relocation(&c->old, relas, i, &a) ||
 	    !elf_view_relocation(&c->new, relas, i, &b) || a.offset != b.offset || a.type != b.type)
 		return arm_check_fail(c, "relocation %zu of %.40s has changed", i, to->name);
+	if (arm_is_call(&c->old, to, &a))
+		return calls_stub(c, &a, &b)
+			       ? 0
+			       : arm_check_fail(c, "%.40s+%#" PRIx64 " calls something else",
+						to->name, a.offset);
 	place = taken_by(c, relas, &a, &bias);
 	if (!place || place->tap == SIZE_MAX) {
 		if (place)
@@ -232,6 +275,9 @@ int arm_check_refs(struct arm_check *c, size_t n_left)
 
 	if (!r)
 		r = check_taps(c);
+	for (size_t stub = 0; stub < c->n_stubs && !r; stub++)
+		if (stub_import(c, stub) == SIZE_MAX)
+			r = arm_check_fail(c, "stub %zu holds other code", stub);
 	if (!r)
 		r = check_relocations(c);
 	return r ? r : check_left(c, n_left);

@@ -251,6 +251,10 @@ static int grow_versions(struct out *out)
 		r = add_version(versions, ARM_ENTER, options->enter_crc);
 	if (versions && out->arm->stack && !r)
 		r = add_version(versions, ARM_ENTER_STACK, options->enter_stack_crc);
+	if (versions && out->arm->n_stubs && !r)
+		r = add_version(versions, ARM_STACKS, options->stacks_crc);
+	if (versions && out->arm->n_stubs && !r)
+		r = add_version(versions, ARM_LOST, options->lost_crc);
 	return r;
 }
 
@@ -266,11 +270,28 @@ static size_t taps_symbol(const struct out *out)
 	return out->first_global + out->arm->n_taps;
 }
 
+static size_t stubs_symbol(const struct out *out)
+{
+	return taps_symbol(out) + 1;
+}
+
 static size_t enter_symbol(const struct out *out, bool stack)
 {
 	size_t first = out->arm->view.n_symbols + out->shift;
 
 	return stack && out->arm->plain ? first + 1 : first;
+}
+
+static size_t stacks_symbol(const struct out *out)
+{
+	const struct arm *arm = out->arm;
+
+	return arm->view.n_symbols + out->shift + arm->plain + arm->stack;
+}
+
+static size_t lost_symbol(const struct out *out)
+{
+	return stacks_symbol(out) + 1;
 }
 
 static int add_symbol(struct out *out, struct out_section *table, const char *name,
@@ -295,10 +316,10 @@ static int add_locals(struct out *out, struct out_section *table)
 		.st_shndx = (Elf64_Section)(arm->view.n_sections + NEW_TAPS),
 		.st_size = arm->n_taps * sizeof(struct recov_tap),
 	};
+	int r;
 
 	for (size_t i = 0; i < arm->n_functions; i++) {
 		const struct arm_function *function = &arm->functions[i];
-		int r;
 
 		if (!function->taken || function->left)
 			continue;
@@ -307,7 +328,12 @@ static int add_locals(struct out *out, struct out_section *table)
 		if (r)
 			return r;
 	}
-	return add_symbol(out, table, RECOV_TAPS_SYMBOL, "", taps);
+	r = add_symbol(out, table, RECOV_TAPS_SYMBOL, "", taps);
+	if (r || !arm->n_stubs)
+		return r;
+	thunk.st_value = arm->n_taps * ARM_THUNK_SIZE;
+	thunk.st_size = arm->n_stubs * ARM_STUB_SIZE;
+	return add_symbol(out, table, RECOV_STUBS_SYMBOL, "", thunk);
 }
 
 /* What names a string of modinfo behind the one that has grown has moved with it. */
@@ -377,6 +403,10 @@ static int write_symbols(struct out *out)
 		r = add_symbol(out, table, ARM_ENTER, "", undefined);
 	if (!r && arm->stack)
 		r = add_symbol(out, table, ARM_ENTER_STACK, "", undefined);
+	if (!r && arm->n_stubs)
+		r = add_symbol(out, table, ARM_STACKS, "", undefined);
+	if (!r && arm->n_stubs)
+		r = add_symbol(out, table, ARM_LOST, "", undefined);
 	return r;
 }
 
@@ -430,7 +460,12 @@ static int renumber(struct out *out)
 	return 0;
 }
 
-/* What took a function's address takes its thunk's. */
+static Elf64_Rela *rela_at(const struct out *out, size_t section, size_t index)
+{
+	return (Elf64_Rela *)(void *)out->sections[section].own + index;
+}
+
+/* What took a function's address takes its thunk's, what called an import calls its stub. */
 static void redirect(struct out *out)
 {
 	const struct arm *arm = out->arm;
@@ -438,14 +473,20 @@ static void redirect(struct out *out)
 	for (size_t i = 0; i < arm->n_refs; i++) {
 		const struct arm_ref *ref = &arm->refs[i];
 		const struct arm_function *function = &arm->functions[ref->function];
-		Elf64_Rela *rela =
-			(Elf64_Rela *)(void *)out->sections[ref->section].own + ref->index;
+		Elf64_Rela *rela = rela_at(out, ref->section, ref->index);
 
 		if (function->left)
 			continue;
 		rela->r_info = ELF64_R_INFO((uint64_t)tap_symbol(out, function),
 					    ELF64_R_TYPE(rela->r_info));
 		rela->r_addend = ref->addend;
+	}
+	for (size_t i = 0; i < arm->n_calls; i++) {
+		const struct arm_call *call = &arm->calls[i];
+		Elf64_Rela *rela = rela_at(out, call->section, call->index);
+
+		rela->r_info = ELF64_R_INFO((uint64_t)stubs_symbol(out), R_X86_64_PLT32);
+		rela->r_addend = (int64_t)(call->stub * ARM_STUB_SIZE) - 4;
 	}
 }
 
@@ -489,6 +530,47 @@ static int add_taps(struct out *out)
 	return r;
 }
 
+static int add_stub(struct out *out, size_t symbol)
+{
+	static const uint8_t stub[ARM_STUB_SIZE] = {
+		0x48, 0x3b, 0x25, 0,	0,    0,    0, /* cmp 0(%rip), %rsp */
+		0x0f, 0x82, 0,	  0,	0,    0,       /* jb */
+		0xe9, 0,    0,	  0,	0,	       /* jmp */
+		0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+	};
+	struct out_section *relas = new_section(out, NEW_THUNKS_RELA);
+	size_t at;
+	int r;
+
+	r = append(new_section(out, NEW_THUNKS), stub, sizeof(stub), &at);
+	if (!r)
+		r = add_rela(relas, at + ARM_STUB_CMP, stacks_symbol(out), R_X86_64_PC32, -4);
+	if (!r)
+		r = add_rela(relas, at + ARM_STUB_JB, lost_symbol(out), R_X86_64_PLT32, -4);
+	return r ? r : add_rela(relas, at + ARM_STUB_JMP, moved(out, symbol), R_X86_64_PLT32, -4);
+}
+
+/* In the order of their numbers. */
+static int add_stubs(struct out *out)
+{
+	const struct arm *arm = out->arm;
+	size_t added = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < arm->n_calls && !r; i++) {
+		const struct arm_call *call = &arm->calls[i];
+		struct elf_relocation relocation;
+
+		if (call->stub != added)
+			continue;
+		if (!elf_view_relocation(&arm->view, call->section, call->index, &relocation))
+			return -EIO;
+		r = add_stub(out, relocation.symbol);
+		added++;
+	}
+	return r;
+}
+
 static bool has_orc(const struct elf_section *entries, const uint8_t *entry)
 {
 	for (size_t i = 0; i + ARM_ORC_SIZE <= entries->size; i += ARM_ORC_SIZE)
@@ -510,7 +592,7 @@ static const uint8_t *orc_of_call(const struct elf_section *entries)
 	return has_orc(entries, since) ? since : before;
 }
 
-/* One entry for all thunks and one of zeroes that ends it; the kernel sorts them in. */
+/* One entry for all thunks and stubs and one of zeroes that ends it; the kernel sorts them in. */
 static int grow_orc(struct out *out)
 {
 	const struct arm *arm = out->arm;
@@ -605,7 +687,7 @@ static int out_init(struct out *out, const struct arm *arm)
 	out->n = arm->view.n_sections + NEW_SECTIONS;
 	out->symtab = arm->view.symtab;
 	out->first_global = arm->headers[out->symtab].sh_info;
-	out->shift = arm->n_taps + 1;
+	out->shift = arm->n_taps + (arm->n_stubs ? 2 : 1);
 	if (out->n >= SHN_LORESERVE)
 		return arm_refuse(arm, "it has too many sections");
 	out->sections = calloc(out->n, sizeof(*out->sections));
@@ -639,6 +721,8 @@ int arm_write(const struct arm *arm, uint8_t **ret_bytes, size_t *ret_size)
 		return r;
 	redirect(&out);
 	r = add_taps(&out);
+	if (!r)
+		r = add_stubs(&out);
 	if (!r)
 		r = grow_orc(&out);
 	return r ? r : write_file(&out, ret_bytes, ret_size);

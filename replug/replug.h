@@ -91,9 +91,10 @@ struct replug_arm_options {
 	 * the image's are complete. */
 	struct btf *types;
 	/* The module that the thunks call, as in /sys/module, and the versions (CRCs) of its exports
-	 * recov_tap_enter and recov_tap_enter_stack. NULL: recov_shadow. */
+	 * recov_tap_enter, recov_tap_enter_stack, recov_tap_stacks and recov_tap_lost. NULL:
+	 * recov_shadow. */
 	const char *helper;
-	uint32_t enter_crc, enter_stack_crc;
+	uint32_t enter_crc, enter_stack_crc, stacks_crc, lost_crc;
 	/* And of those in replug_arm_twins, in that order; 0: there is no such. NULL: imports are left
 	 * as they are. */
 	const uint32_t *twin_crcs;

@@ -76,7 +76,8 @@ void release_virtio(struct device *dev, struct recov_released *report)
 	for (at = &vdev->vqs; (queue = next_queue(vdev, at)); at = &queue->list)
 		count_queue(vdev, queue, n++);
 	if (at->next != &vdev->vqs) {
-		pr_warn("recov_shadow: the queues of %s are lost: its driver has overwritten them\n",
+		pr_warn("recov_shadow: the queues of %s are lost: its driver has overwritten "
+			"them\n",
 			dev_name(dev));
 		INIT_LIST_HEAD(&vdev->vqs);
 		return;

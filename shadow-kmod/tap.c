@@ -26,6 +26,10 @@ static DEFINE_MUTEX(images_mutex);
 
 EXPORT_SYMBOL_GPL(recov_tap_enter);
 EXPORT_SYMBOL_GPL(recov_tap_enter_stack);
+EXPORT_SYMBOL_GPL(recov_tap_lost);
+
+unsigned long recov_tap_stacks __ro_after_init;
+EXPORT_SYMBOL_GPL(recov_tap_stacks);
 
 static bool serves(const struct tap_image *image)
 {
@@ -333,6 +337,8 @@ static struct notifier_block module_block = {.notifier_call = on_module};
 
 int __init tap_init(void)
 {
+	/* Where stacks are pages that are mapped for them, what is in the direct map is none. */
+	recov_tap_stacks = IS_ENABLED(CONFIG_VMAP_STACK) ? VMALLOC_START : PAGE_OFFSET;
 	return register_module_notifier(&module_block);
 }
 

@@ -15,6 +15,13 @@
 #define TAP_PREEMPT_COUNT pcpu_hot + 8
 #endif
 
+/* Since 6.4 (fb799447ae29, "x86,objtool: Split UNWIND_HINT_EMPTY in two"). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define TAP_HINT_UNDEFINED UNWIND_HINT_EMPTY
+#else
+#define TAP_HINT_UNDEFINED UNWIND_HINT_UNDEFINED
+#endif
+
 #ifndef __ASSEMBLY__
 
 #include <linux/module.h>

@@ -143,6 +143,19 @@ SYM_INNER_LABEL(recov_tap_ret_stack, SYM_L_GLOBAL)
 	jmp	.Lbalanced_stack
 SYM_CODE_END(recov_tap_enter_stack)
 
+/* An image's stub was come to with a stack pointer that leads nowhere near a stack: trap_double() ends
+ * the call, since the CPU finds no room for another exception. r10 and r11 tell it what was there. */
+SYM_CODE_START(recov_tap_lost)
+	TAP_HINT_UNDEFINED
+	ANNOTATE_NOENDBR
+	movq	%rsp, %r10
+	movq	(%rsp), %r11
+	xorl	%esp, %esp
+SYM_INNER_LABEL(recov_tap_lost_here, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
+	ud2
+SYM_CODE_END(recov_tap_lost)
+
 /* In place of a function after which there is something to do: tap_wrapped(record, arg1). */
 SYM_FUNC_START(recov_tap_wrapped)
 	leaq	(8 + TAP_GAP)(%rsp), %rdi

@@ -33,6 +33,10 @@ void trap_double(struct pt_regs *regs, unsigned long error)
 	record = trap_find_lost(regs, &fault);
 	if (!record)
 		return;
+	if (regs->ip == (unsigned long)recov_tap_lost_here) {
+		fault.address = regs->r10;
+		regs->ip = regs->r11;
+	}
 	fault_note(record, regs, &fault);
 	leave_nmi(regs, (irqentry_state_t){});
 	recov_tap_jump(record);

@@ -21,7 +21,8 @@ declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [budget]=softirq
 	[hardirq]=hardirq [prepared]=hardirq)
 declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protection
 	[bug]=invalid-opcode [divide]=divide-error [breakpoint]=breakpoint [canary]=stack-protector
-	[bad-list]=invalid-opcode [overflow]=double-fault [lost-stack]=double-fault [loop]=hang
+	[bad-list]=invalid-opcode [overflow]=double-fault [lost-stack]=double-fault
+	[other-stack]=double-fault [loop]=hang
 	[loop-irqs-off]=hang [spin-deadlock]=deadlock [spin-deadlock-irqsave]=deadlock
 	[mutex-deadlock]=deadlock [mutex-circle]=deadlock [bad-kfree]=bad-argument
 	[bad-skb]=bad-argument [bad-napi]=bad-argument [bad-timer]=bad-argument

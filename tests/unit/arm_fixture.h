@@ -13,9 +13,11 @@
 #include "arm.h"
 #include "image_fixture.h"
 
-#define CRC	  0x0badcafe
-#define CRC_STACK 0x5afec0de
-#define CRC_TWIN  0x70000000 /* of the first twin */
+#define CRC	   0x0badcafe
+#define CRC_STACK  0x5afec0de
+#define CRC_STACKS 0x57ac57ac
+#define CRC_LOST   0x00105700
+#define CRC_TWIN   0x70000000 /* of the first twin */
 
 static const uint32_t twin_crcs[REPLUG_ARM_TWINS] = {CRC_TWIN, [28] = CRC_TWIN + 28};
 
@@ -162,6 +164,8 @@ static inline struct replug_image *try_to_arm(const struct replug_image *image,
 	const struct replug_arm_options options = {
 		.enter_crc = CRC,
 		.enter_stack_crc = CRC_STACK,
+		.stacks_crc = CRC_STACKS,
+		.lost_crc = CRC_LOST,
 		.twin_crcs = twin_crcs,
 		.left_alone = left ? note_left_alone : NULL,
 		.ctx = left,

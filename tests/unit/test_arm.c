@@ -243,7 +243,8 @@ static void test_symbols_are_renumbered(void **state)
 	elf_builder_import(&d.b, "second", 2);
 	elf_builder_rela(&d.b, d.text, call, elf_builder_first_global(&d.b) + 1, R_X86_64_PLT32);
 	pair_open_driver(&pair, &d);
-	assert_ref(&pair, ".text", call, "second-4");
+	assert_ref(&pair, ".text", call, "recov_stubs-4");
+	assert_ref(&pair, RECOV_THUNKS_SECTION, ARM_THUNK_SIZE + ARM_STUB_JMP, "second-4");
 
 	symtab =
 		((const Elf64_Shdr *)(pair.armed->bytes +
@@ -399,8 +400,12 @@ static void test_locks_lead_to_their_twins(void **state)
 	elf_builder_rela(&d.b, d.text, at + 6, elf_builder_first_global(&d.b) + 1, R_X86_64_PLT32);
 	pair_open_driver(&pair, &d);
 
-	assert_ref(&pair, ".text", at + 1, "recov_twin_mutex_lock-4");
-	assert_ref(&pair, ".text", at + 6, "mutex_lock_of_another_kind-4");
+	assert_ref(&pair, ".text", at + 1, "recov_stubs-4");
+	assert_ref(&pair, ".text", at + 6, "recov_stubs+28");
+	assert_ref(&pair, RECOV_THUNKS_SECTION, ARM_THUNK_SIZE + ARM_STUB_JMP,
+		   "recov_twin_mutex_lock-4");
+	assert_ref(&pair, RECOV_THUNKS_SECTION, ARM_THUNK_SIZE + ARM_STUB_SIZE + ARM_STUB_JMP,
+		   "mutex_lock_of_another_kind-4");
 	assert_int_equal(crc_of(&pair, "recov_twin_mutex_lock"), CRC_TWIN + 28);
 	assert_int_equal(crc_of(&pair, "mutex_lock_of_another_kind"), 2);
 	assert_int_equal(crc_of(&pair, "mutex_lock"), 0);
@@ -425,6 +430,59 @@ static void test_without_twins_locks_stay(void **state)
 	assert_int_equal(crc_of(&pair, "mutex_lock"), 1);
 	replug_image_free(pair.armed);
 	replug_image_free(pair.image);
+}
+
+/* Each import has one stub, whoever calls it. */
+static void test_calls_of_imports_go_by_stubs(void **state)
+{
+	struct driver d;
+	struct pair pair;
+	uint64_t at;
+
+	driver_begin(&d, "");
+	at = put_in(&d, d.text, "some_open", "i:pp", "\xe8\0\0\0\0\xe9\0\0\0\0\x0f\x84\0\0\0\0",
+		    16);
+	point_at(&d, at);
+	elf_builder_import(&d.b, "kmalloc", 1);
+	elf_builder_rela(&d.b, d.text, at + 1, elf_builder_first_global(&d.b), R_X86_64_PLT32);
+	elf_builder_rela(&d.b, d.text, at + 6, elf_builder_first_global(&d.b), R_X86_64_PLT32);
+	elf_builder_rela(&d.b, d.text, at + 12, elf_builder_first_global(&d.b), R_X86_64_PLT32);
+	pair_open_driver(&pair, &d);
+
+	assert_ref(&pair, ".text", at + 1, "recov_stubs-4");
+	assert_ref(&pair, ".text", at + 6, "recov_stubs-4");
+	assert_ref(&pair, ".text", at + 12, "recov_stubs-4");
+	assert_ref(&pair, RECOV_THUNKS_SECTION, ARM_THUNK_SIZE + ARM_STUB_CMP,
+		   "recov_tap_stacks-4");
+	assert_ref(&pair, RECOV_THUNKS_SECTION, ARM_THUNK_SIZE + ARM_STUB_JB, "recov_tap_lost-4");
+	assert_ref(&pair, RECOV_THUNKS_SECTION, ARM_THUNK_SIZE + ARM_STUB_JMP, "kmalloc-4");
+	assert_int_equal(crc_of(&pair, "recov_tap_stacks"), CRC_STACKS);
+	assert_int_equal(crc_of(&pair, "recov_tap_lost"), CRC_LOST);
+	pair_close(&pair);
+}
+
+static void test_what_the_kernel_patches_is_called_as_it_was(void **state)
+{
+	static const char *const imports[] = {"__fentry__", "__x86_return_thunk",
+					      "__x86_indirect_thunk_rax", "__SCT__might_resched"};
+	struct driver d;
+	struct pair pair;
+	char ref[64];
+	uint64_t at;
+
+	for (size_t i = 0; i < ARRAY_SIZE(imports); i++) {
+		driver_begin(&d, "");
+		at = put_in(&d, d.text, "some_open", "i:pp", "\xe8\0\0\0\0", 5);
+		point_at(&d, at);
+		elf_builder_import(&d.b, imports[i], 1);
+		elf_builder_rela(&d.b, d.text, at + 1, elf_builder_first_global(&d.b),
+				 R_X86_64_PLT32);
+		pair_open_driver(&pair, &d);
+		snprintf(ref, sizeof(ref), "%s-4", imports[i]);
+		assert_ref(&pair, ".text", at + 1, ref);
+		assert_int_equal(crc_of(&pair, "recov_tap_stacks"), 0);
+		pair_close(&pair);
+	}
 }
 
 static void test_only_what_thunks_jump_to_is_imported(void **state)
@@ -536,6 +594,8 @@ int main(void)
 		cmocka_unit_test(test_symbols_of_module_information_move_with_it),
 		cmocka_unit_test(test_locks_lead_to_their_twins),
 		cmocka_unit_test(test_without_twins_locks_stay),
+		cmocka_unit_test(test_calls_of_imports_go_by_stubs),
+		cmocka_unit_test(test_what_the_kernel_patches_is_called_as_it_was),
 		cmocka_unit_test(test_only_what_thunks_jump_to_is_imported),
 		cmocka_unit_test(test_the_signature_is_gone),
 		cmocka_unit_test(test_thunks_can_be_unwound),

@@ -183,6 +183,26 @@ static noinline void faulty_lost_stack(void)
 }
 STACK_FRAME_NON_STANDARD(faulty_lost_stack);
 
+static void *faulty_page;
+
+/* In memory that could be anybody's, where a function of the kernel would do no worse than use it. */
+static noinline void faulty_other_stack(void)
+{
+	if (!faulty_page)
+		faulty_page = (void *)get_zeroed_page(GFP_ATOMIC);
+	if (!faulty_page)
+		return;
+	asm volatile("mov %%rsp, %%r12\n\t"
+		     "mov %0, %%rsp\n\t"
+		     "call ktime_get\n\t"
+		     "mov %%r12, %%rsp"
+		     :
+		     : "r"(faulty_page + PAGE_SIZE)
+		     : "memory", "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11",
+		       "r12");
+}
+STACK_FRAME_NON_STANDARD(faulty_other_stack);
+
 /* What a tap has put on the stack: its word for the first argument, which its end makes use of. It is
  * known by its first one: shadow-kmod/tap.h. */
 static noinline void faulty_smashed_record(void)
@@ -431,6 +451,7 @@ static noinline void faulty_mutex_circle(void)
 void faulty_finish(void)
 {
 	cancel_work_sync(&faulty_second_work);
+	free_page((unsigned long)faulty_page);
 }
 
 /* ---- The table ---- */
@@ -464,6 +485,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("smashed-record", faulty_smashed_record, 0),
 	FAULT("overflow", faulty_overflow, 0),
 	FAULT("lost-stack", faulty_lost_stack, 0),
+	FAULT("other-stack", faulty_other_stack, 0),
 	FAULT("bad-memcpy", faulty_bad_memcpy, 0),
 	FAULT("bad-list", faulty_bad_list, 0),
 	FAULT("bad-kfree", faulty_bad_kfree, 0),

@@ -17,8 +17,8 @@
 /* Private flags. */
 enum {
 	FAULTY_NET_NO_GRO = 1,
-	FAULTY_NET_FLOOD = 2,	/* polls never come to an end */
-	FAULTY_NET_NO_STATS = 4, /* nor are there counters, once */
+	FAULTY_NET_FLOOD = 2,	   /* polls never come to an end */
+	FAULTY_NET_NO_STATS = 4,   /* nor are there counters, once */
 	FAULTY_NET_OVER_BUDGET = 8 /* one tells of more than it was asked for */
 };
 
