@@ -352,6 +352,21 @@ static void return_rtnl(void)
 		rtnl_lock();
 }
 
+unsigned long held_mutex_of(const struct tap_record *record)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS_TRIED; i++) {
+		const struct mutex_slot *slot = nth_slot(slots, current, i);
+
+		/* The kernel may have given it back. */
+		if (READ_ONCE(slot->task) == current && is_in_call(record, slot->sp) &&
+		    slot->lock != lent_rtnl() && owner_of(slot->lock) == current)
+			return (unsigned long)slot->lock;
+	}
+	return 0;
+}
+
 void held_release_mutexes(const struct tap_record *record)
 {
 	unsigned int i;

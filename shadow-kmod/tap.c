@@ -263,6 +263,7 @@ static void tap_init_one(struct recov_tap *tap, struct tap_image *image)
 	case RECOV_TAP_EXIT:
 	case RECOV_TAP_POLL:
 	case RECOV_TAP_STATS:
+	case RECOV_TAP_WORK:
 		tap->function = (u64)recov_tap_wrapped;
 	}
 }
@@ -420,6 +421,13 @@ static int call_poll(const struct recov_tap *tap, struct napi_struct *napi, int 
 	return done;
 }
 
+/* The next one that the worker gets does not give back what this one has taken. */
+static void call_work(struct tap_record *record)
+{
+	((void (*)(unsigned long))tap_function(record->tap))(record->arg0);
+	trap_unbalanced(record);
+}
+
 /* Called by recov_tap_wrapped. */
 asmlinkage long tap_wrapped(struct tap_record *record, unsigned long arg1);
 asmlinkage long tap_wrapped(struct tap_record *record, unsigned long arg1)
@@ -431,6 +439,9 @@ asmlinkage long tap_wrapped(struct tap_record *record, unsigned long arg1)
 		return (long)call_stats(tap, record->arg0);
 	case RECOV_TAP_POLL:
 		return call_poll(tap, (struct napi_struct *)record->arg0, arg1);
+	case RECOV_TAP_WORK:
+		call_work(record);
+		return 0;
 	default:
 		return call_module(tap);
 	}
@@ -445,7 +456,6 @@ asmlinkage void tap_unbalanced(struct tap_record *record)
 	case RECOV_TAP_IRQ:
 	case RECOV_TAP_POLL:
 	case RECOV_TAP_XMIT:
-	case RECOV_TAP_WORK:
 		trap_unbalanced(record);
 		break;
 	default:

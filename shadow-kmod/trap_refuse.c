@@ -64,10 +64,12 @@ void trap_unbalanced(struct tap_record *record)
 	struct pt_regs regs = {.cs = __KERNEL_CS, .ip = tap_function(record->tap)};
 	struct fault fault = {.cause = RECOV_FAULT_ANSWER};
 
-	if (preempt_count() == (record->preempt_count & ~PREEMPT_NEED_RESCHED))
+	if (preempt_count() != (record->preempt_count & ~PREEMPT_NEED_RESCHED)) {
+		preempt_disable(); /* the end of the call puts the count right */
+		fault.address = held_spin_of(record);
+	} else if (!in_task() || !(fault.address = held_mutex_of(record))) {
 		return;
-	preempt_disable(); /* the end of the call puts the count right */
-	fault.address = held_spin_of(record);
+	}
 	fault_note(record, &regs, &fault);
 	recov_tap_jump(record);
 }

@@ -13,7 +13,8 @@ FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-po
 	canary smashed-return overflow lost-stack bad-memcpy bad-list bad-lock bad-skb bad-work
 	bad-timer under-spinlock bad-napi under-bus-spinlock bad-kfree under-bus-mutex irqs-off
 	bh-off rcu loop loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock
-	mutex-circle breakpoint bad-unlock bad-delay smashed-record under-rtnl bad-map kept-lock)
+	mutex-circle breakpoint bad-unlock bad-delay smashed-record under-rtnl bad-map kept-lock
+	other-stack kept-mutex)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [budget]=softirq
@@ -28,7 +29,7 @@ declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protectio
 	[bad-skb]=bad-argument [bad-napi]=bad-argument [bad-timer]=bad-argument
 	[bad-work]=bad-argument [bad-unlock]=bad-argument [bad-delay]=bad-argument
 	[bad-map]=bad-argument [no-stats]=bad-answer [kept-lock]=bad-answer
-	[over-budget]=bad-answer)
+	[kept-mutex]=bad-answer [over-budget]=bad-answer)
 # What the driver gives a bad argument to, by either kernel's name.
 declare -A SERVICES=([bad-kfree]='kfree' [bad-skb]='(__)?dev_kfree_skb_any(_reason)?'
 	[bad-napi]='napi_schedule_prep' [bad-timer]='mod_timer' [bad-work]='queue_work_on'
@@ -94,6 +95,7 @@ can_be() {
 	case $1 in
 	bh-off) [[ ! $2 =~ ^(hrtimer|hardirq)$ ]] ;;
 	kept-lock) [[ ! $2 =~ ^(process|kthread)$ ]] ;;
+	kept-mutex) [[ $2 == work ]] ;;
 	under-rtnl) [[ $2 =~ ^(work|kthread)$ ]] ;;
 	mutex-* | under-bus-mutex) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
 	esac

@@ -336,6 +336,11 @@ static noinline void faulty_kept_lock(void)
 	spin_lock_irqsave(&faulty_bus_spinlock, flags);
 }
 
+static noinline void faulty_kept_mutex(void)
+{
+	mutex_lock(&faulty_bus_mutex);
+}
+
 static noinline void faulty_under_bus_mutex(void)
 {
 	mutex_lock(&faulty_bus_mutex);
@@ -500,6 +505,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("under-spinlock", faulty_under_spinlock, 0),
 	FAULT("under-bus-spinlock", faulty_under_bus_spinlock, 0),
 	FAULT("kept-lock", faulty_kept_lock, FOR_A_TASK),
+	FAULT("kept-mutex", faulty_kept_mutex, ~BIT(FAULTY_WORK)),
 	FAULT("under-bus-mutex", faulty_under_bus_mutex, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("under-rtnl", faulty_under_rtnl, ~(BIT(FAULTY_WORK) | BIT(FAULTY_KTHREAD))),
 	FAULT("irqs-off", faulty_irqs_off, 0),
