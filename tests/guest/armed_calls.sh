@@ -77,11 +77,12 @@ nothing_lost() {
 	awk '{ split($1, n, "/"); exit !(n[1] == n[2] && n[1] > 0) }' "$RESULTS/entries"
 }
 
-# past_taps DRIVER: calls by neither the driver itself nor a tap. That of the init function has a
-# function of its own.
+# Of some, as the init function, the tap calls another function, which calls the driver.
+TAP='^(recov_tap_.*|tap_wrapped)$'
+
+# past_taps DRIVER: calls by neither the driver itself nor a tap.
 past_taps() {
-	awk 'NR == FNR { own[$1] = 1; next }
-		!($3 in own) && $3 !~ /^recov_tap_/ && $3 != "tap_wrapped"' \
+	awk -v tap="$TAP" 'NR == FNR { own[$1] = 1; next } !($3 in own) && $3 !~ tap' \
 		"$RESULTS/symbols-$1" "$RESULTS/calls-$1"
 }
 
@@ -92,7 +93,7 @@ none_past_taps() {
 
 # tapped DRIVER: how many of its functions were called through one.
 tapped() {
-	awk '$3 ~ /^recov_tap_/ { print $2 }' "$RESULTS/calls-$1" | sort -u | wc -l
+	awk -v tap="$TAP" '$3 ~ tap { print $2 }' "$RESULTS/calls-$1" | sort -u | wc -l
 }
 
 # traced DRIVER AT_LEAST
