@@ -9,6 +9,7 @@
 #include <linux/entry-common.h>
 #include <linux/preempt.h>
 #include <linux/ptrace.h>
+#include <linux/uaccess.h>
 #include <asm/special_insns.h>
 #include <asm/trapnr.h>
 
@@ -16,6 +17,16 @@
 #include "trap.h"
 
 static void (*leave_nmi)(struct pt_regs *regs, irqentry_state_t state);
+
+/* Where a call has put its return address, which was somebody's: whoever looks there must not find the
+ * way into a driver that is about to go. What was there is lost. */
+static void take_back(unsigned long *sp, unsigned long caller, const struct tap_image *image)
+{
+	unsigned long word;
+
+	if (tap_is_in(image, caller) && !get_kernel_nofault(word, sp) && word == caller)
+		WRITE_ONCE(*sp, 0);
+}
 
 /* Runs on the exception's own stack, as an NMI, with interrupts off. What the notifiers' caller has
  * locked for them is a read side of RCU, which ends with those of the driver. */
@@ -36,6 +47,7 @@ void trap_double(struct pt_regs *regs, unsigned long error)
 	if (regs->ip == (unsigned long)recov_tap_lost_here) {
 		fault.address = regs->r10;
 		regs->ip = regs->r11;
+		take_back((unsigned long *)regs->r10, regs->r11, tap_image(record->tap));
 	}
 	fault_note(record, regs, &fault);
 	leave_nmi(regs, (irqentry_state_t){});
