@@ -149,15 +149,28 @@ static bool is_in_call(const struct tap_record *record, unsigned long sp)
 	       sp < (unsigned long)record;
 }
 
-unsigned long held_spin_of(const struct tap_record *record)
+/* With its kind; 0: none. */
+static unsigned long first_spin_of(const struct tap_record *record)
 {
 	const struct held_list *list = this_cpu_ptr(&held_spins);
 	unsigned int i;
 
 	for (i = 0; i < list->n; i++)
 		if (list->locks[i].lock != HELD_HOLE && is_in_call(record, list->locks[i].sp))
-			return list->locks[i].lock & ~(unsigned long)HELD_KINDS_MASK;
+			return list->locks[i].lock;
 	return 0;
+}
+
+unsigned long held_spin_of(const struct tap_record *record)
+{
+	return first_spin_of(record) & ~(unsigned long)HELD_KINDS_MASK;
+}
+
+unsigned long held_left_spin_of(const struct tap_record *record)
+{
+	unsigned long lock = first_spin_of(record);
+
+	return lock && stays_locked(lock) ? lock & ~(unsigned long)HELD_KINDS_MASK : 0;
 }
 
 void held_release_spins(const struct tap_record *record)

@@ -64,6 +64,11 @@ static __always_inline void held_drop(unsigned long lock)
 	held_drop_below(list, lock);
 }
 
+static __always_inline bool held_any_spin(void)
+{
+	return raw_cpu_read(held_spins.n);
+}
+
 void held_check_spins(unsigned long lock, unsigned long caller);
 
 /* Ends the call of the driver if the spinlock that it is about to wait for is held by this CPU: by
@@ -97,6 +102,8 @@ void held_release_spins(const struct tap_record *record);
 /* A lock that the call has, or 0. Of spins not preemptible, of mutexes in process context. */
 unsigned long held_spin_of(const struct tap_record *record);
 unsigned long held_mutex_of(const struct tap_record *record);
+/* Likewise; one that the kernel has given back for the driver is none. May take a millisecond. */
+unsigned long held_left_spin_of(const struct tap_record *record);
 void held_release_mutexes(const struct tap_record *record);
 
 /* rtnl's own. */

@@ -410,11 +410,14 @@ static struct net_device_stats *call_stats(const struct recov_tap *tap, unsigned
 }
 
 /* Who has used up the budget is polled again, and must not have ended that itself. */
-static int call_poll(const struct recov_tap *tap, struct napi_struct *napi, int budget)
+static int call_poll(struct tap_record *record, int budget)
 {
-	int (*function)(struct napi_struct *, int) = (void *)tap_function(tap);
+	int (*function)(struct napi_struct *, int) = (void *)tap_function(record->tap);
+	struct napi_struct *napi = (struct napi_struct *)record->arg0;
 	int done = function(napi, budget);
 
+	if (held_any_spin())
+		trap_unbalanced(record);
 	if (budget && ((unsigned int)done > budget ||
 		       (done == budget && !test_bit(NAPI_STATE_SCHED, &napi->state))))
 		trap_bad_answer(done, (unsigned long)function);
@@ -438,7 +441,7 @@ asmlinkage long tap_wrapped(struct tap_record *record, unsigned long arg1)
 	case RECOV_TAP_STATS:
 		return (long)call_stats(tap, record->arg0);
 	case RECOV_TAP_POLL:
-		return call_poll(tap, (struct napi_struct *)record->arg0, arg1);
+		return call_poll(record, arg1);
 	case RECOV_TAP_WORK:
 		call_work(record);
 		return 0;
@@ -464,15 +467,24 @@ asmlinkage void tap_unbalanced(struct tap_record *record)
 	}
 }
 
-/* Is it this CPU's to end? A driver may have done so before it failed, and may have written over the
- * record that tells which it is: a NAPI is in the list of its device. */
-static bool is_polled(const struct napi_struct *napi)
+static bool is_in_list(const struct list_head *entry)
 {
 	struct list_head *before, *self;
 
-	return !get_kernel_nofault(before, &napi->dev_list.prev) &&
-	       !get_kernel_nofault(self, &before->next) && self == &napi->dev_list &&
-	       test_bit(NAPI_STATE_SCHED, &napi->state) && list_empty(&napi->poll_list);
+	return !get_kernel_nofault(before, &entry->prev) && before != entry &&
+	       !get_kernel_nofault(self, &before->next) && self == entry;
+}
+
+/* Is it this CPU's to end? A driver may have done so before it failed, and may have written over the
+ * record that tells which it is: a NAPI is in the list of its device. While it is polled it is in
+ * no other, whatever is written there. */
+static bool is_polled(struct napi_struct *napi)
+{
+	if (!is_in_list(&napi->dev_list) || !test_bit(NAPI_STATE_SCHED, &napi->state) ||
+	    is_in_list(&napi->poll_list))
+		return false;
+	INIT_LIST_HEAD(&napi->poll_list);
+	return true;
 }
 
 /* Where the kernel keeps them: those of a device that cannot be read are none. */

@@ -67,8 +67,10 @@ void trap_unbalanced(struct tap_record *record)
 	if (preempt_count() != (record->preempt_count & ~PREEMPT_NEED_RESCHED)) {
 		preempt_disable(); /* the end of the call puts the count right */
 		fault.address = held_spin_of(record);
-	} else if (!in_task() || !(fault.address = held_mutex_of(record))) {
-		return;
+	} else {
+		fault.address = in_task() ? held_mutex_of(record) : held_left_spin_of(record);
+		if (!fault.address)
+			return;
 	}
 	fault_note(record, &regs, &fault);
 	recov_tap_jump(record);
