@@ -103,9 +103,8 @@ static int check_symbols(const struct arm *arm)
 			return arm_refuse(arm, "symbol %zu is damaged or out of order", i);
 		if (str_eq(symbol.name, ARM_ENTER) || str_eq(symbol.name, ARM_ENTER_STACK) ||
 		    str_eq(symbol.name, RECOV_TAPS_SYMBOL) ||
-		    str_eq(symbol.name, RECOV_STUBS_SYMBOL) ||
-		    str_eq(symbol.name, ARM_STACKS) || str_eq(symbol.name, ARM_LOST) ||
-		    str_after(symbol.name, RECOV_TWIN_PREFIX))
+		    str_eq(symbol.name, RECOV_STUBS_SYMBOL) || str_eq(symbol.name, ARM_STACKS) ||
+		    str_eq(symbol.name, ARM_LOST) || str_after(symbol.name, RECOV_TWIN_PREFIX))
 			return arm_refuse(arm, "it has a symbol %.60s", symbol.name);
 	}
 	return 0;
