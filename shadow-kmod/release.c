@@ -246,15 +246,15 @@ static long part_virtio(void *data)
 {
 	const struct belongings *of = data;
 
-	release_virtio(of->slot->parent, of->report);
-	return 0;
+	return release_virtio(of->slot->parent, of->report);
 }
 
 /* What it has. Where that fails over what the driver has left of it, the rest is lost. */
-static void release_belongings(struct tap_image *image, const struct recov_class *class,
+static int release_belongings(struct tap_image *image, const struct recov_class *class,
 			       struct list_head *slots, struct recov_released *report)
 {
 	struct belongings of = {.image = image, .class = class, .report = report};
+	int err = 0;
 
 	list_for_each_entry(of.slot, slots, list) {
 		tap_guarded(image, part_memory, &of);
@@ -262,10 +262,14 @@ static void release_belongings(struct tap_image *image, const struct recov_class
 		of.slot->untrusted = false; /* the next driver is */
 	}
 	list_for_each_entry(of.slot, slots, list) {
-		tap_guarded(image, part_virtio, &of);
-		release_pci(of.slot->parent, report);
+		if (tap_guarded(image, part_virtio, &of))
+			err = release_fail(report, -EIO, "the queues of %s are lost",
+					   dev_name(of.slot->parent));
+		else
+			release_pci(of.slot->parent, report);
 	}
 	release_cpuhp(image, report);
+	return err;
 }
 
 int release_image(struct tap_image *image, const struct recov_class *class, struct list_head *slots)
@@ -280,7 +284,9 @@ int release_image(struct tap_image *image, const struct recov_class *class, stru
 	err = release_ways_in(image, class, slots, report);
 	if (err)
 		return err;
-	release_belongings(image, class, slots, report);
+	err = release_belongings(image, class, slots, report);
+	if (err)
+		return err;
 	rcu_barrier(); /* callbacks, which are refused */
 	err = release_calls(image, report);
 	if (err)

@@ -53,9 +53,10 @@ void release_pci_answer(struct device *dev);
 void release_pci_quiet(struct device *dev);
 void release_pci(struct device *dev, struct recov_released *report);
 
-/* release_virtio.c: likewise. What is in flight has to be found in the queues before they go. */
+/* release_virtio.c: likewise. What is in flight has to be found in the queues before they go. -EIO: the
+ * driver has written over them, and they are left, with what leads from them into it. */
 void release_virtio_quiet(struct device *dev);
-void release_virtio(struct device *dev, struct recov_released *report);
+int release_virtio(struct device *dev, struct recov_released *report);
 /* The device's queue behind that one, the first behind NULL; NULL: there is none. */
 struct virtqueue *release_virtio_next(struct device *dev, struct virtqueue *queue);
 

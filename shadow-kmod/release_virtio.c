@@ -64,7 +64,7 @@ static void count_queue(const struct virtio_device *vdev, struct virtqueue *queu
 		queue->index = n;
 }
 
-void release_virtio(struct device *dev, struct recov_released *report)
+int release_virtio(struct device *dev, struct recov_released *report)
 {
 	struct virtio_device *vdev = virtio_of(dev);
 	struct list_head *at;
@@ -72,16 +72,12 @@ void release_virtio(struct device *dev, struct recov_released *report)
 	unsigned int n = 0;
 
 	if (!vdev || dev->driver)
-		return;
+		return 0;
 	for (at = &vdev->vqs; (queue = next_queue(vdev, at)); at = &queue->list)
 		count_queue(vdev, queue, n++);
-	if (at->next != &vdev->vqs) {
-		pr_warn("recov_shadow: the queues of %s are lost: its driver has overwritten "
-			"them\n",
-			dev_name(dev));
-		INIT_LIST_HEAD(&vdev->vqs);
-		return;
-	}
+	if (at->next != &vdev->vqs)
+		return -EIO;
 	report->counts[RECOV_RELEASED_QUEUE] += n;
 	vdev->config->del_vqs(vdev);
+	return 0;
 }

@@ -148,6 +148,7 @@ SYM_CODE_END(recov_tap_enter_stack)
 SYM_CODE_START(recov_tap_lost)
 	TAP_HINT_UNDEFINED
 	ANNOTATE_NOENDBR
+	cli			/* an interrupt that finds no stack would never be ended */
 	movq	%rsp, %r10
 	movq	(%rsp), %r11
 	xorl	%esp, %esp

@@ -11,6 +11,7 @@
 #include <linux/ptrace.h>
 #include <linux/uaccess.h>
 #include <asm/special_insns.h>
+#include <asm/text-patching.h>
 #include <asm/trapnr.h>
 
 #include "shadow.h"
@@ -23,8 +24,11 @@ static void (*leave_nmi)(struct pt_regs *regs, irqentry_state_t state);
 static void take_back(unsigned long *sp, unsigned long caller, const struct tap_image *image)
 {
 	unsigned long word;
+	u8 call;
 
-	if (tap_is_in(image, caller) && !get_kernel_nofault(word, sp) && word == caller)
+	/* Before a jump nothing was put there. */
+	if (tap_is_in(image, caller) && !get_kernel_nofault(call, (u8 *)caller - CALL_INSN_SIZE) &&
+	    call == CALL_INSN_OPCODE && !get_kernel_nofault(word, sp) && word == caller)
 		WRITE_ONCE(*sp, 0);
 }
 
