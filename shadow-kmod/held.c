@@ -149,28 +149,24 @@ static bool is_in_call(const struct tap_record *record, unsigned long sp)
 	       sp < (unsigned long)record;
 }
 
-/* With its kind; 0: none. */
-static unsigned long first_spin_of(const struct tap_record *record)
-{
-	const struct held_list *list = this_cpu_ptr(&held_spins);
-	unsigned int i;
-
-	for (i = 0; i < list->n; i++)
-		if (list->locks[i].lock != HELD_HOLE && is_in_call(record, list->locks[i].sp))
-			return list->locks[i].lock;
-	return 0;
-}
-
 unsigned long held_spin_of(const struct tap_record *record)
 {
-	return first_spin_of(record) & ~(unsigned long)HELD_KINDS_MASK;
-}
+	struct held_list *list = this_cpu_ptr(&held_spins);
+	unsigned int i = READ_ONCE(list->n);
+	u32 word;
 
-unsigned long held_left_spin_of(const struct tap_record *record)
-{
-	unsigned long lock = first_spin_of(record);
+	while (i--) {
+		unsigned long lock = READ_ONCE(list->locks[i].lock);
+		unsigned long address = lock & ~(unsigned long)HELD_KINDS_MASK;
 
-	return lock && stays_locked(lock) ? lock & ~(unsigned long)HELD_KINDS_MASK : 0;
+		if (lock == HELD_HOLE || !is_in_call(record, list->locks[i].sp))
+			continue;
+		/* The kernel may have given it back, and freed it. */
+		if (!get_kernel_nofault(word, (u32 *)address) && stays_locked(lock))
+			return address;
+		drop_at(list, i);
+	}
+	return 0;
 }
 
 void held_release_spins(const struct tap_record *record)

@@ -99,11 +99,10 @@ void held_drop_rtnl(void);
  * same is done: the driver has failed, it will not come to do so itself. Interrupts are off, and as
  * they were before the call. */
 void held_release_spins(const struct tap_record *record);
-/* A lock that the call has, or 0. Of spins not preemptible, of mutexes in process context. */
+/* A lock that the call has, or 0. Of spins not preemptible, and may take a millisecond; of mutexes in
+ * process context. */
 unsigned long held_spin_of(const struct tap_record *record);
 unsigned long held_mutex_of(const struct tap_record *record);
-/* Likewise; one that the kernel has given back for the driver is none. May take a millisecond. */
-unsigned long held_left_spin_of(const struct tap_record *record);
 void held_release_mutexes(const struct tap_record *record);
 
 /* rtnl's own. */

@@ -409,7 +409,8 @@ static struct net_device_stats *call_stats(const struct recov_tap *tap, unsigned
 	return stats;
 }
 
-/* Who has used up the budget is polled again, and must not have ended that itself. */
+/* Who has used up the budget is polled again. One that has ended that itself would be in two lists as
+ * soon as it is scheduled: some drivers do so, in which it goes well nearly always. */
 static int call_poll(struct tap_record *record, int budget)
 {
 	int (*function)(struct napi_struct *, int) = (void *)tap_function(record->tap);
@@ -418,9 +419,10 @@ static int call_poll(struct tap_record *record, int budget)
 
 	if (held_any_spin())
 		trap_unbalanced(record);
-	if (budget && ((unsigned int)done > budget ||
-		       (done == budget && !test_bit(NAPI_STATE_SCHED, &napi->state))))
+	if (budget && (unsigned int)done > budget)
 		trap_bad_answer(done, (unsigned long)function);
+	if (budget && done == budget && !test_bit(NAPI_STATE_SCHED, &napi->state))
+		return budget - 1;
 	return done;
 }
 
@@ -450,8 +452,8 @@ asmlinkage long tap_wrapped(struct tap_record *record, unsigned long arg1)
 	}
 }
 
-/* Called where a call that has ended has not left preemption as it was: for a task some may do so, as
- * those that begin what another one ends. */
+/* Called where a call that has ended has not left preemption as it was: some may do so, as those that
+ * begin what another one ends. */
 asmlinkage void tap_unbalanced(struct tap_record *record);
 asmlinkage void tap_unbalanced(struct tap_record *record)
 {
@@ -459,20 +461,25 @@ asmlinkage void tap_unbalanced(struct tap_record *record)
 	case RECOV_TAP_IRQ:
 	case RECOV_TAP_POLL:
 	case RECOV_TAP_XMIT:
+	case RECOV_TAP_TIMER:
 		trap_unbalanced(record);
-		break;
-	default:
-		if (record->preempt_count & (HARDIRQ_MASK | SOFTIRQ_OFFSET))
-			trap_unbalanced(record);
 	}
 }
 
+static bool is_next_of(const struct list_head *entry, struct list_head *before)
+{
+	struct list_head *self;
+
+	return !get_kernel_nofault(self, &before->next) && self == entry;
+}
+
+/* By one of its neighbours: while it goes from one list to another, one of them may not know it. */
 static bool is_in_list(const struct list_head *entry)
 {
-	struct list_head *before, *self;
+	struct list_head *self;
 
-	return !get_kernel_nofault(before, &entry->prev) && before != entry &&
-	       !get_kernel_nofault(self, &before->next) && self == entry;
+	return is_next_of(entry, entry->prev) ||
+	       (!get_kernel_nofault(self, &entry->next->prev) && self == entry);
 }
 
 /* Is it this CPU's to end? A driver may have done so before it failed, and may have written over the
@@ -480,8 +487,14 @@ static bool is_in_list(const struct list_head *entry)
  * no other, whatever is written there. */
 static bool is_polled(struct napi_struct *napi)
 {
-	if (!is_in_list(&napi->dev_list) || !test_bit(NAPI_STATE_SCHED, &napi->state) ||
-	    is_in_list(&napi->poll_list))
+	struct list_head *before;
+
+	if (get_kernel_nofault(before, &napi->dev_list.prev) ||
+	    !is_next_of(&napi->dev_list, before) || !test_bit(NAPI_STATE_SCHED, &napi->state))
+		return false;
+	if (list_empty(&napi->poll_list))
+		return true;
+	if (is_in_list(&napi->poll_list))
 		return false;
 	INIT_LIST_HEAD(&napi->poll_list);
 	return true;

@@ -61,17 +61,19 @@ noinline void trap_bad_answer(unsigned long answer, unsigned long function)
 
 void trap_unbalanced(struct tap_record *record)
 {
-	struct pt_regs regs = {.cs = __KERNEL_CS, .ip = tap_function(record->tap)};
 	struct fault fault = {.cause = RECOV_FAULT_ANSWER};
+	struct pt_regs regs = {.cs = __KERNEL_CS};
+	bool balanced = preempt_count() == (record->preempt_count & ~PREEMPT_NEED_RESCHED);
 
-	if (preempt_count() != (record->preempt_count & ~PREEMPT_NEED_RESCHED)) {
+	if (!balanced)
 		preempt_disable(); /* the end of the call puts the count right */
+	if (preempt_count())
 		fault.address = held_spin_of(record);
-	} else {
-		fault.address = in_task() ? held_mutex_of(record) : held_left_spin_of(record);
-		if (!fault.address)
-			return;
-	}
+	if (balanced && !fault.address && in_task())
+		fault.address = held_mutex_of(record);
+	if (balanced && !fault.address)
+		return;
+	regs.ip = tap_function(record->tap);
 	fault_note(record, &regs, &fault);
 	recov_tap_jump(record);
 }

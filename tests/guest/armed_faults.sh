@@ -94,7 +94,7 @@ lives() {
 can_be() {
 	case $1 in
 	bh-off) [[ ! $2 =~ ^(hrtimer|hardirq)$ ]] ;;
-	kept-lock) [[ ! $2 =~ ^(process|kthread)$ ]] ;;
+	kept-lock) [[ $2 =~ ^(xmit|work|timer|napi|hardirq)$ ]] ;;
 	kept-mutex) [[ $2 == work ]] ;;
 	under-rtnl) [[ $2 =~ ^(work|kthread)$ ]] ;;
 	mutex-* | under-bus-mutex) [[ $2 =~ ^(process|work|kthread)$ ]] ;;

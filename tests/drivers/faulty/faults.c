@@ -464,10 +464,10 @@ void faulty_finish(void)
 #define IN_HARDIRQ (BIT(FAULTY_HRTIMER) | BIT(FAULTY_HARDIRQ) | BIT(FAULTY_PREPARED))
 #define IN_SOFTIRQ (BIT(FAULTY_XMIT) | BIT(FAULTY_TIMER) | BIT(FAULTY_TASKLET) | BIT(FAULTY_NAPI))
 
-#define FOR_A_TASK                                                                                 \
-	(BIT(FAULTY_PROCESS) | BIT(FAULTY_KTHREAD) | BIT(FAULTY_PROBE) | BIT(FAULTY_REMOVE) |      \
-	 BIT(FAULTY_OPEN) | BIT(FAULTY_STOP) | BIT(FAULTY_FEATURES) | BIT(FAULTY_MTU) |            \
-	 BIT(FAULTY_DISABLED))
+/* There another call may end what one has begun, or it is not known that none may. */
+#define MAY_KEEP                                                                                   \
+	(~(BIT(FAULTY_XMIT) | BIT(FAULTY_WORK) | BIT(FAULTY_TIMER) | BIT(FAULTY_NAPI) |            \
+	   BIT(FAULTY_HARDIRQ)))
 
 #define FAULT(name, function, never)                                                               \
 	{                                                                                          \
@@ -504,7 +504,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("bad-map", faulty_bad_map, 0),
 	FAULT("under-spinlock", faulty_under_spinlock, 0),
 	FAULT("under-bus-spinlock", faulty_under_bus_spinlock, 0),
-	FAULT("kept-lock", faulty_kept_lock, FOR_A_TASK),
+	FAULT("kept-lock", faulty_kept_lock, MAY_KEEP),
 	FAULT("kept-mutex", faulty_kept_mutex, ~BIT(FAULTY_WORK)),
 	FAULT("under-bus-mutex", faulty_under_bus_mutex, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("under-rtnl", faulty_under_rtnl, ~(BIT(FAULTY_WORK) | BIT(FAULTY_KTHREAD))),
