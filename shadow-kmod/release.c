@@ -251,7 +251,7 @@ static long part_virtio(void *data)
 
 /* What it has. Where that fails over what the driver has left of it, the rest is lost. */
 static int release_belongings(struct tap_image *image, const struct recov_class *class,
-			       struct list_head *slots, struct recov_released *report)
+			      struct list_head *slots, struct recov_released *report)
 {
 	struct belongings of = {.image = image, .class = class, .report = report};
 	int err = 0;
