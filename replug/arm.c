@@ -13,6 +13,7 @@
 
 static void arm_end(struct arm *arm)
 {
+	free(arm->imports);
 	free(arm->stubs);
 	free(arm->calls);
 	free(arm->refs);

@@ -82,7 +82,8 @@ struct arm {
 	size_t n_refs, refs_room;
 	struct arm_call *calls;
 	size_t n_calls, calls_room;
-	size_t *stubs; /* by symbol: the number of its stub from 1, 0: none */
+	size_t *stubs;	 /* by symbol: the number of its stub from 1, 0: none */
+	size_t *imports; /* the other way round: each stub's symbol */
 	size_t n_stubs;
 	size_t n_taps, n_left;
 	bool plain, stack; /* which of the shadow module's exports the thunks jump to */
@@ -120,6 +121,10 @@ int arm_calls_find(struct arm *arm);
 /* Is it a call, in that section of code, that has to go by a stub? */
 bool arm_is_call(const struct elf_view *view, const struct elf_section *text,
 		 const struct elf_relocation *relocation);
+/* arm_orc.c: the unwinder's entry for code that has pushed nothing: the caller's stack pointer is 8
+ * above, and where it returns to lies there. Every function begins like that. Since "x86,objtool:
+ * Split UNWIND_HINT_EMPTY in two" (6.4) the type of a call's frame is 2, not 0. NULL: neither. */
+const uint8_t *arm_orc_of_call(const struct elf_section *entries);
 /* arm_write.c: the file, malloc'ed. */
 int arm_write(const struct arm *arm, uint8_t **ret_bytes, size_t *ret_size);
 /* arm_check.c: looks at both images with its own eyes. n_left: functions whose address is taken and

@@ -41,8 +41,10 @@ static int add_call(struct arm *arm, size_t section, size_t index, size_t symbol
 		arm->calls = calls;
 		arm->calls_room = room;
 	}
-	if (!arm->stubs[symbol])
+	if (!arm->stubs[symbol]) {
+		arm->imports[arm->n_stubs] = symbol;
 		arm->stubs[symbol] = ++arm->n_stubs;
+	}
 	arm->calls[arm->n_calls++] = (struct arm_call){section, index, arm->stubs[symbol] - 1};
 	return 0;
 }
@@ -52,7 +54,8 @@ int arm_calls_find(struct arm *arm)
 	int r = 0;
 
 	arm->stubs = calloc(arm->view.n_symbols + 1, sizeof(*arm->stubs));
-	if (!arm->stubs)
+	arm->imports = calloc(arm->view.n_symbols + 1, sizeof(*arm->imports));
+	if (!arm->stubs || !arm->imports)
 		return -ENOMEM;
 	for (size_t i = 1; i < arm->view.n_sections; i++) {
 		size_t n = elf_view_n_relas(&arm->view, i);

@@ -550,46 +550,13 @@ static int add_stub(struct out *out, size_t symbol)
 	return r ? r : add_rela(relas, at + ARM_STUB_JMP, moved(out, symbol), R_X86_64_PLT32, -4);
 }
 
-/* In the order of their numbers. */
 static int add_stubs(struct out *out)
 {
-	const struct arm *arm = out->arm;
-	size_t added = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < arm->n_calls && !r; i++) {
-		const struct arm_call *call = &arm->calls[i];
-		struct elf_relocation relocation;
-
-		if (call->stub != added)
-			continue;
-		if (!elf_view_relocation(&arm->view, call->section, call->index, &relocation))
-			return -EIO;
-		r = add_stub(out, relocation.symbol);
-		added++;
-	}
+	for (size_t i = 0; i < out->arm->n_stubs && !r; i++)
+		r = add_stub(out, out->arm->imports[i]);
 	return r;
-}
-
-static bool has_orc(const struct elf_section *entries, const uint8_t *entry)
-{
-	for (size_t i = 0; i + ARM_ORC_SIZE <= entries->size; i += ARM_ORC_SIZE)
-		if (!memcmp(entries->data + i, entry, ARM_ORC_SIZE))
-			return true;
-	return false;
-}
-
-/* The unwinder's entry for code that has pushed nothing: the caller's stack pointer is 8 above, and
- * where it returns to lies there. Every function begins like that. Since "x86,objtool: Split
- * UNWIND_HINT_EMPTY in two" (6.4) the type of a call's frame is 2, not 0. NULL: neither. */
-static const uint8_t *orc_of_call(const struct elf_section *entries)
-{
-	static const uint8_t before[ARM_ORC_SIZE] = {8, 0, 0, 0, 5, 0};
-	static const uint8_t since[ARM_ORC_SIZE] = {8, 0, 0, 0, 5, 2};
-
-	if (has_orc(entries, before) == has_orc(entries, since))
-		return NULL;
-	return has_orc(entries, since) ? since : before;
 }
 
 /* One entry for all thunks and stubs and one of zeroes that ends it; the kernel sorts them in. */
@@ -612,7 +579,7 @@ static int grow_orc(struct out *out)
 	    entries->size / ARM_ORC_SIZE * ARM_ORC_IP_SIZE != ips->size)
 		return arm_refuse(arm,
 				  "its tables for unwinding (.orc_unwind) do not fit together");
-	entry = orc_of_call(entries);
+	entry = arm_orc_of_call(entries);
 	if (!entry)
 		return arm_refuse(arm, "its table .orc_unwind has an unknown format");
 

@@ -249,7 +249,8 @@ static long part_virtio(void *data)
 	return release_virtio(of->slot->parent, of->report);
 }
 
-/* What it has. Where that fails over what the driver has left of it, the rest is lost. */
+/* What it has. Where that fails over what the driver has left of it, the rest is lost; queues that are
+ * not given back lead into it still. */
 static int release_belongings(struct tap_image *image, const struct recov_class *class,
 			      struct list_head *slots, struct recov_released *report)
 {

@@ -142,7 +142,7 @@ check "null-read before NAPI is scheduled" survives null-read prepared
 check "null-read while NAPI is off" survives null-read disabled
 # Who asks would read them at the address that it gets.
 check "counters that are nowhere" survives no-stats stats
-# The kernel would poll it for ever, or add it to a list twice.
+# The kernel would only say so, and add it to the list of those to be polled.
 check "a poll that tells of more than it was asked for" survives over-budget budget
 # Whoever wants it next would wait for ever: one has it from the kernel, the others have a CPU less.
 for context in xmit timer hardirq; do

@@ -135,8 +135,8 @@ class Guest:
     def clear_wires(self):
         """Throw away the frames that QEMU keeps because the other end could not take them.
 
-        A frame of no length, which no card could send, is not told from one that is refused: QEMU
-        keeps it, and all that come behind it for good. It lets go of them when it stops the guest.
+        A frame of no length, which no card could send, seems not to be told from one that is
+        refused: nothing comes through any more. QEMU lets go of all when it stops the guest.
         """
         self.qmp.command("stop")
         self.qmp.command("cont")
