@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A driver that faults is recovered by its policy, again and again, with more and more patience,
 # until the policy gives it up; without a policy it is only told of.
+# vm-waits
 # vm: --timeout 420 --mem 1024 --file tests/guest/lib --file tests/netstate
 . lib/lib.sh
 . lib/faulty.sh

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The shadow module can be unloaded at any idle moment and leaves no trace: afterwards a plain
 # rmmod of the driver behaves as stock.
+# vm-waits
 # vm: --timeout 300 --file tests/guest/lib --file tests/netstate
 # vm: --qemu "-netdev hubport,id=a,hubid=0 -device e1000,netdev=a"
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device virtio-net-pci,netdev=b"

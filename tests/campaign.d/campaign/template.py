@@ -19,7 +19,7 @@ BUILD = TOP / "build"
 SHM = pathlib.Path("/dev/shm")
 PREFIX = "recov-campaign."
 MEGABYTES = 768
-WARM_SECONDS = 300
+WARM_SECONDS = 600
 
 
 def remove_leftovers():
