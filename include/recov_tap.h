@@ -10,12 +10,13 @@
  *
  *	endbr64
  *	lea	the function's struct recov_tap(%rip), %r11
- *	jmp	recov_tap_enter		or recov_tap_enter_stack, where stack_words is not 0
+ *	jmp	recov_tap_enter_stack	where stack_words is not 0,
+ *		recov_tap_enter_balanced where recov_tap_is_balanced(kind), or
+ *		recov_tap_enter
  *
  * Where it is not certain how many words of arguments the function has on the stack, stack_words is
  * larger: words too many do no harm. Direct calls within the driver are left as they are.
- * recov_tap_enter and recov_tap_enter_stack are exports of the shadow module: an armed image depends
- * on it.
+ * They are exports of the shadow module: an armed image depends on it.
  *
  * Behind the thunks, at the local symbol RECOV_STUBS_SYMBOL if there are any, are 32 bytes for each
  * import that the image calls or jumps to; these calls lead there:
@@ -160,6 +161,12 @@ enum recov_tap_kind {
 	 * stopped its device */
 	RECOV_TAP_VIRTIO,
 };
+
+/* Does it leave preemption as it was? Others may begin what another call ends. */
+static inline int recov_tap_is_balanced(__u16 kind)
+{
+	return kind >= RECOV_TAP_IRQ && kind <= RECOV_TAP_TIMER;
+}
 
 struct recov_tap {
 	__u64 function; /* the driver's; R_X86_64_64 in the image */

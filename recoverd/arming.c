@@ -38,15 +38,10 @@ int arming_plan(const struct replug_host *host, const char *driver,
 	struct replug_arm_options options = {.twin_crcs = twin_crcs};
 	struct replug_target armed = *target;
 	_cleanup_(btf_freep) struct btf *types = NULL;
-	int r;
+	int r = 0;
 
-	r = find_export(host, "recov_tap_enter", &options.enter_crc, err);
-	if (r >= 0)
-		r = find_export(host, "recov_tap_enter_stack", &options.enter_stack_crc, err);
-	if (r >= 0)
-		r = find_export(host, "recov_tap_stacks", &options.stacks_crc, err);
-	if (r >= 0)
-		r = find_export(host, "recov_tap_lost", &options.lost_crc, err);
+	for (size_t i = 0; i < REPLUG_ARM_EXPORTS && r >= 0; i++)
+		r = find_export(host, replug_arm_exports[i], &options.export_crcs[i], err);
 	for (size_t i = 0; replug_arm_twins[i] && r >= 0; i++) {
 		r = find_export(host, replug_arm_twins[i], &twin_crcs[i], err);
 		/* Of a function that this kernel does not have. */

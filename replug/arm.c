@@ -87,6 +87,23 @@ static int check_section(const struct arm *arm, size_t i, size_t *total)
 }
 
 /* New local symbols have to go between the local ones and the others. */
+const char *const replug_arm_exports[] = {
+	[REPLUG_ARM_ENTER] = "recov_tap_enter",
+	[REPLUG_ARM_ENTER_BALANCED] = "recov_tap_enter_balanced",
+	[REPLUG_ARM_ENTER_STACK] = "recov_tap_enter_stack",
+	[REPLUG_ARM_STACKS] = "recov_tap_stacks",
+	[REPLUG_ARM_LOST] = "recov_tap_lost",
+};
+
+static bool is_ours(const char *symbol)
+{
+	for (size_t i = 0; i < REPLUG_ARM_EXPORTS; i++)
+		if (str_eq(symbol, replug_arm_exports[i]))
+			return true;
+	return str_eq(symbol, RECOV_TAPS_SYMBOL) || str_eq(symbol, RECOV_STUBS_SYMBOL) ||
+	       str_after(symbol, RECOV_TWIN_PREFIX);
+}
+
 static int check_symbols(const struct arm *arm)
 {
 	size_t first_global;
@@ -102,10 +119,7 @@ static int check_symbols(const struct arm *arm)
 		if (!elf_view_symbol(&arm->view, i, &symbol) || symbol.section == SHN_XINDEX ||
 		    (symbol.bind == STB_LOCAL) != (i < first_global))
 			return arm_refuse(arm, "symbol %zu is damaged or out of order", i);
-		if (str_eq(symbol.name, ARM_ENTER) || str_eq(symbol.name, ARM_ENTER_STACK) ||
-		    str_eq(symbol.name, RECOV_TAPS_SYMBOL) ||
-		    str_eq(symbol.name, RECOV_STUBS_SYMBOL) || str_eq(symbol.name, ARM_STACKS) ||
-		    str_eq(symbol.name, ARM_LOST) || str_after(symbol.name, RECOV_TWIN_PREFIX))
+		if (is_ours(symbol.name))
 			return arm_refuse(arm, "it has a symbol %.60s", symbol.name);
 	}
 	return 0;

@@ -18,10 +18,6 @@
 #define ARM_STUB_CMP	 3  /* where the displacements of cmp, */
 #define ARM_STUB_JB	 9  /* jb */
 #define ARM_STUB_JMP	 14 /* and jmp are */
-#define ARM_ENTER	 "recov_tap_enter"
-#define ARM_ENTER_STACK	 "recov_tap_enter_stack"
-#define ARM_STACKS	 "recov_tap_stacks"
-#define ARM_LOST	 "recov_tap_lost"
 #define ARM_HELPER	 "recov_shadow"
 #define ARM_TAP_SUFFIX	 ".tap"
 #define ARM_ORC_SIZE	 6 /* struct orc_entry */
@@ -86,7 +82,7 @@ struct arm {
 	size_t *imports; /* the other way round: each stub's symbol */
 	size_t n_stubs;
 	size_t n_taps, n_left;
-	bool plain, stack; /* which of the shadow module's exports the thunks jump to */
+	bool uses[REPLUG_ARM_EXPORTS]; /* which the image imports */
 };
 
 /* What a section's relocations are to the rewriter. */
@@ -98,6 +94,14 @@ enum arm_section {
 	ARM_SECTION_OTHER,   /* does not get into memory */
 	ARM_SECTION_UNKNOWN, /* must not refer to text */
 };
+
+/* Where the thunk jumps to. */
+static inline enum replug_arm_export arm_enter(const struct recov_tap *tap)
+{
+	if (tap->stack_words)
+		return REPLUG_ARM_ENTER_STACK;
+	return recov_tap_is_balanced(tap->kind) ? REPLUG_ARM_ENTER_BALANCED : REPLUG_ARM_ENTER;
+}
 
 /* With the suffix of a thunk's name it is as long as the kernel's own names can be. */
 #define ARM_NAME_MAX (511 - (sizeof(ARM_TAP_SUFFIX) - 1))

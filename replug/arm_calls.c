@@ -42,6 +42,7 @@ static int add_call(struct arm *arm, size_t section, size_t index, size_t symbol
 		arm->calls_room = room;
 	}
 	if (!arm->stubs[symbol]) {
+		arm->uses[REPLUG_ARM_STACKS] = arm->uses[REPLUG_ARM_LOST] = true;
 		arm->imports[arm->n_stubs] = symbol;
 		arm->stubs[symbol] = ++arm->n_stubs;
 	}

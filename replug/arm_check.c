@@ -304,17 +304,13 @@ static int check_import(const struct arm_check *c, size_t i, size_t k)
 		uint64_t crc;
 		char name[ARM_VERSION_SIZE - sizeof(uint64_t)];
 	} entry = {0};
+	size_t which = 0;
 
-	if (str_eq(name, ARM_ENTER))
-		entry.crc = c->options->enter_crc;
-	else if (str_eq(name, ARM_ENTER_STACK))
-		entry.crc = c->options->enter_stack_crc;
-	else if (str_eq(name, ARM_STACKS))
-		entry.crc = c->options->stacks_crc;
-	else if (str_eq(name, ARM_LOST))
-		entry.crc = c->options->lost_crc;
-	else
+	while (which < REPLUG_ARM_EXPORTS && !str_eq(name, replug_arm_exports[which]))
+		which++;
+	if (which == REPLUG_ARM_EXPORTS)
 		return arm_check_fail(c, "it imports %.60s", name);
+	entry.crc = c->options->export_crcs[which];
 	if (!is_symbol(c, i, undefined))
 		return arm_check_fail(c, "the import of %s", name);
 	strcpy(entry.name, name);

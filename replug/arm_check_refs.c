@@ -70,7 +70,7 @@ static int check_thunk(const struct arm_check *c, size_t tap)
 	static const uint8_t bytes[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x4c, 0x8d, 0x1d, 0,
 					0,    0,    0,	  0xe9, 0,    0,    0,	  0};
 	const uint64_t at = tap * sizeof(bytes);
-	const char *enter = c->records[tap].stack_words ? ARM_ENTER_STACK : ARM_ENTER;
+	const char *enter = replug_arm_exports[arm_enter(&c->records[tap])];
 	struct elf_relocation relocation;
 	struct elf_symbol s;
 
@@ -156,10 +156,12 @@ static size_t stub_import(const struct arm_check *c, size_t stub)
 	    memcmp(c->new.sections[c->thunks].data + at, bytes, sizeof(bytes)))
 		return SIZE_MAX;
 	if (!arm_check_read(c, c->thunks_rela, first, R_X86_64_PC32, at + 3, &cmp, &s) ||
-	    cmp.addend != -4 || s.section != SHN_UNDEF || !str_eq(s.name, ARM_STACKS))
+	    cmp.addend != -4 || s.section != SHN_UNDEF ||
+	    !str_eq(s.name, replug_arm_exports[REPLUG_ARM_STACKS]))
 		return SIZE_MAX;
 	if (!arm_check_read(c, c->thunks_rela, first + 1, R_X86_64_PLT32, at + 9, &jb, &s) ||
-	    jb.addend != -4 || s.section != SHN_UNDEF || !str_eq(s.name, ARM_LOST))
+	    jb.addend != -4 || s.section != SHN_UNDEF ||
+	    !str_eq(s.name, replug_arm_exports[REPLUG_ARM_LOST]))
 		return SIZE_MAX;
 	if (!arm_check_read(c, c->thunks_rela, first + 2, R_X86_64_PLT32, at + 14, &jmp, &s) ||
 	    jmp.addend != -4 || s.section != SHN_UNDEF || jmp.symbol < c->n_inserted)

@@ -579,10 +579,7 @@ int arm_types_find(struct arm *arm)
 		function->tap.kind = p.kind;
 		function->tap.stack_words = p.stack_words;
 		function->slot = arm->n_taps++;
-		if (p.stack_words)
-			arm->stack = true;
-		else
-			arm->plain = true;
+		arm->uses[arm_enter(&function->tap)] = true;
 	}
 	return r;
 }

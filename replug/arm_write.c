@@ -247,14 +247,9 @@ static int grow_versions(struct out *out)
 	struct out_section *versions = old_section(out, "__versions");
 	int r = versions ? turn_versions(out, versions) : 0;
 
-	if (versions && out->arm->plain && !r)
-		r = add_version(versions, ARM_ENTER, options->enter_crc);
-	if (versions && out->arm->stack && !r)
-		r = add_version(versions, ARM_ENTER_STACK, options->enter_stack_crc);
-	if (versions && out->arm->n_stubs && !r)
-		r = add_version(versions, ARM_STACKS, options->stacks_crc);
-	if (versions && out->arm->n_stubs && !r)
-		r = add_version(versions, ARM_LOST, options->lost_crc);
+	for (size_t i = 0; versions && i < REPLUG_ARM_EXPORTS && !r; i++)
+		if (out->arm->uses[i])
+			r = add_version(versions, replug_arm_exports[i], options->export_crcs[i]);
 	return r;
 }
 
@@ -275,23 +270,13 @@ static size_t stubs_symbol(const struct out *out)
 	return taps_symbol(out) + 1;
 }
 
-static size_t enter_symbol(const struct out *out, bool stack)
+static size_t export_symbol(const struct out *out, enum replug_arm_export which)
 {
-	size_t first = out->arm->view.n_symbols + out->shift;
+	size_t symbol = out->arm->view.n_symbols + out->shift;
 
-	return stack && out->arm->plain ? first + 1 : first;
-}
-
-static size_t stacks_symbol(const struct out *out)
-{
-	const struct arm *arm = out->arm;
-
-	return arm->view.n_symbols + out->shift + arm->plain + arm->stack;
-}
-
-static size_t lost_symbol(const struct out *out)
-{
-	return stacks_symbol(out) + 1;
+	for (size_t i = 0; i < which; i++)
+		symbol += out->arm->uses[i];
+	return symbol;
 }
 
 static int add_symbol(struct out *out, struct out_section *table, const char *name,
@@ -399,14 +384,9 @@ static int write_symbols(struct out *out)
 		move_modinfo_symbols(out, table);
 	if (!r)
 		r = rename_imports(out, table);
-	if (!r && arm->plain)
-		r = add_symbol(out, table, ARM_ENTER, "", undefined);
-	if (!r && arm->stack)
-		r = add_symbol(out, table, ARM_ENTER_STACK, "", undefined);
-	if (!r && arm->n_stubs)
-		r = add_symbol(out, table, ARM_STACKS, "", undefined);
-	if (!r && arm->n_stubs)
-		r = add_symbol(out, table, ARM_LOST, "", undefined);
+	for (size_t i = 0; i < REPLUG_ARM_EXPORTS && !r; i++)
+		if (arm->uses[i])
+			r = add_symbol(out, table, replug_arm_exports[i], "", undefined);
 	return r;
 }
 
@@ -510,7 +490,7 @@ static int add_tap(struct out *out, const struct arm_function *function)
 			     taps_symbol(out), R_X86_64_PC32, (int64_t)tap - 4);
 	if (!r)
 		r = add_rela(new_section(out, NEW_THUNKS_RELA), code + ARM_THUNK_JMP,
-			     enter_symbol(out, function->tap.stack_words != 0), R_X86_64_PLT32, -4);
+			     export_symbol(out, arm_enter(&function->tap)), R_X86_64_PLT32, -4);
 	if (r)
 		return r;
 	return add_rela(new_section(out, NEW_TAPS_RELA), tap + offsetof(struct recov_tap, function),
@@ -544,9 +524,11 @@ static int add_stub(struct out *out, size_t symbol)
 
 	r = append(new_section(out, NEW_THUNKS), stub, sizeof(stub), &at);
 	if (!r)
-		r = add_rela(relas, at + ARM_STUB_CMP, stacks_symbol(out), R_X86_64_PC32, -4);
+		r = add_rela(relas, at + ARM_STUB_CMP, export_symbol(out, REPLUG_ARM_STACKS),
+			     R_X86_64_PC32, -4);
 	if (!r)
-		r = add_rela(relas, at + ARM_STUB_JB, lost_symbol(out), R_X86_64_PLT32, -4);
+		r = add_rela(relas, at + ARM_STUB_JB, export_symbol(out, REPLUG_ARM_LOST),
+			     R_X86_64_PLT32, -4);
 	return r ? r : add_rela(relas, at + ARM_STUB_JMP, moved(out, symbol), R_X86_64_PLT32, -4);
 }
 

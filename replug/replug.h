@@ -86,15 +86,25 @@ struct btf; /* of libbpf */
 /* The exports of the shadow module that take the place of imports; NULL at the end. */
 extern const char *const replug_arm_twins[REPLUG_ARM_TWINS + 1];
 
+/* The others that images may import of it. */
+enum replug_arm_export {
+	REPLUG_ARM_ENTER,
+	REPLUG_ARM_ENTER_BALANCED,
+	REPLUG_ARM_ENTER_STACK,
+	REPLUG_ARM_STACKS,
+	REPLUG_ARM_LOST,
+	REPLUG_ARM_EXPORTS,
+};
+extern const char *const replug_arm_exports[REPLUG_ARM_EXPORTS];
+
 struct replug_arm_options {
 	/* The kernel's types, which the image's build upon; stay the caller's and are only read. NULL:
 	 * the image's are complete. */
 	struct btf *types;
-	/* The module that the thunks call, as in /sys/module, and the versions (CRCs) of its exports
-	 * recov_tap_enter, recov_tap_enter_stack, recov_tap_stacks and recov_tap_lost. NULL:
-	 * recov_shadow. */
+	/* The module that the thunks call, as in /sys/module, and the versions (CRCs) of what is in
+	 * replug_arm_exports. NULL: recov_shadow. */
 	const char *helper;
-	uint32_t enter_crc, enter_stack_crc, stacks_crc, lost_crc;
+	uint32_t export_crcs[REPLUG_ARM_EXPORTS];
 	/* And of those in replug_arm_twins, in that order; 0: there is no such. NULL: imports are left
 	 * as they are. */
 	const uint32_t *twin_crcs;

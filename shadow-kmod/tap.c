@@ -25,6 +25,7 @@ static LIST_HEAD(images);
 static DEFINE_MUTEX(images_mutex);
 
 EXPORT_SYMBOL_GPL(recov_tap_enter);
+EXPORT_SYMBOL_GPL(recov_tap_enter_balanced);
 EXPORT_SYMBOL_GPL(recov_tap_enter_stack);
 EXPORT_SYMBOL_GPL(recov_tap_lost);
 
@@ -449,20 +450,6 @@ asmlinkage long tap_wrapped(struct tap_record *record, unsigned long arg1)
 		return 0;
 	default:
 		return call_module(tap);
-	}
-}
-
-/* Called where a call that has ended has not left preemption as it was: some may do so, as those that
- * begin what another one ends. */
-asmlinkage void tap_unbalanced(struct tap_record *record);
-asmlinkage void tap_unbalanced(struct tap_record *record)
-{
-	switch (record->tap->kind) {
-	case RECOV_TAP_IRQ:
-	case RECOV_TAP_POLL:
-	case RECOV_TAP_XMIT:
-	case RECOV_TAP_TIMER:
-		trap_unbalanced(record);
 	}
 }
 

@@ -104,17 +104,20 @@ static inline unsigned long tap_magic(const struct tap_record *record)
 	return (unsigned long)record + TAP_MAGIC;
 }
 
-/* tap_entry.S; the first two are reached by jumps from an image's thunks only, recov_tap_lost from its
+/* tap_entry.S; the first three are reached by jumps from an image's thunks only, recov_tap_lost from its
  * stubs. */
 void recov_tap_enter(void);
+void recov_tap_enter_balanced(void);
 void recov_tap_enter_stack(void);
 extern unsigned long recov_tap_stacks; /* there is no stack below it */
 void recov_tap_lost(void);
 extern const char recov_tap_lost_here[];
-extern const char recov_tap_ret[], recov_tap_ret_stack[]; /* where the driver returns to */
+/* Where the driver returns to. */
+extern const char recov_tap_ret[], recov_tap_ret_balanced[], recov_tap_ret_stack[];
 static inline bool tap_is_return(unsigned long address)
 {
 	return address == (unsigned long)recov_tap_ret ||
+	       address == (unsigned long)recov_tap_ret_balanced ||
 	       address == (unsigned long)recov_tap_ret_stack;
 }
 extern const char recov_tap_land[]; /* rsp is a record: ends its call with tap_landed()'s answer */

@@ -53,22 +53,6 @@
 	movq	$0, \record
 .endm
 
-/* A call that has disabled preemption more often than enabled it, or less often, has probably kept a
- * lock. What it answers is in rax and rdx. */
-.macro TAP_BALANCE record:req unbalanced:req
-	movl	PER_CPU_VAR(TAP_PREEMPT_COUNT), %ecx
-	cmpl	RECORD_PREEMPT_COUNT+\record, %ecx
-	jne	\unbalanced
-.endm
-
-.macro TAP_UNBALANCED
-	pushq	%rax
-	pushq	%rdx
-	call	tap_unbalanced
-	popq	%rdx
-	popq	%rax
-.endm
-
 .macro TAP_RETURN above=0
 	addq	$(RECORD_SAVED + \above), %rsp
 	popq	%r15
@@ -80,6 +64,15 @@
 	RET
 .endm
 
+/* A function that takes more off its stack than it has put there finds a guard, not the record. */
+.macro TAP_CALL
+	subq	$(TAP_GAP - 16), %rsp
+	pushq	$TAP_GUARD
+	pushq	$TAP_GUARD
+	movq	TAP_FUNCTION(%r11), %r11
+	CALL_NOSPEC r11
+.endm
+
 /* Thunks jump here directly, so there is no ENDBR: it would be one instruction more in each call. */
 SYM_CODE_START(recov_tap_enter)
 	UNWIND_HINT_FUNC
@@ -87,23 +80,38 @@ SYM_CODE_START(recov_tap_enter)
 	TAP_CHECK
 .Lenter:
 	TAP_RECORD
-	/* A function that takes more off its stack than it has put there finds this, not the record. */
-	subq	$(TAP_GAP - 16), %rsp
-	pushq	$TAP_GUARD
-	pushq	$TAP_GUARD
-	movq	TAP_FUNCTION(%r11), %r11
-	CALL_NOSPEC r11
+	TAP_CALL
 SYM_INNER_LABEL(recov_tap_ret, SYM_L_GLOBAL)
 	ANNOTATE_NOENDBR
-	TAP_BALANCE TAP_GAP(%rsp), .Lunbalanced
+	TAP_FORGET TAP_GAP(%rsp)
+	TAP_RETURN above=TAP_GAP
+SYM_CODE_END(recov_tap_enter)
+
+/* A call that has disabled preemption more often than enabled it, or less often, has probably kept a
+ * lock. */
+SYM_CODE_START(recov_tap_enter_balanced)
+	UNWIND_HINT_FUNC
+	ANNOTATE_NOENDBR
+	TAP_CHECK
+	TAP_RECORD
+	TAP_CALL
+SYM_INNER_LABEL(recov_tap_ret_balanced, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
+	movl	PER_CPU_VAR(TAP_PREEMPT_COUNT), %ecx
+	cmpl	(RECORD_PREEMPT_COUNT + TAP_GAP)(%rsp), %ecx
+	jne	.Lunbalanced
 .Lbalanced:
 	TAP_FORGET TAP_GAP(%rsp)
 	TAP_RETURN above=TAP_GAP
 .Lunbalanced:
 	leaq	TAP_GAP(%rsp), %rdi
-	TAP_UNBALANCED
+	pushq	%rax	/* what it answers */
+	pushq	%rdx
+	call	trap_unbalanced
+	popq	%rdx
+	popq	%rax
 	jmp	.Lbalanced
-SYM_CODE_END(recov_tap_enter)
+SYM_CODE_END(recov_tap_enter_balanced)
 
 /* tap_guarded() */
 SYM_CODE_START(recov_tap_guarded)
@@ -130,17 +138,10 @@ SYM_CODE_START(recov_tap_enter_stack)
 	CALL_NOSPEC r11
 SYM_INNER_LABEL(recov_tap_ret_stack, SYM_L_GLOBAL)
 	ANNOTATE_NOENDBR
-	TAP_BALANCE 0(%rbp), .Lunbalanced_stack
-.Lbalanced_stack:
 	TAP_FORGET (%rbp)
 	movq	%rbp, %rsp
 	UNWIND_HINT sp_reg=ORC_REG_SP sp_offset=RECORD_SIZE type=UNWIND_HINT_TYPE_CALL
 	TAP_RETURN
-.Lunbalanced_stack:
-	UNWIND_HINT sp_reg=ORC_REG_BP sp_offset=RECORD_SIZE type=UNWIND_HINT_TYPE_CALL
-	movq	%rbp, %rdi
-	TAP_UNBALANCED
-	jmp	.Lbalanced_stack
 SYM_CODE_END(recov_tap_enter_stack)
 
 /* An image's stub was come to with a stack pointer that leads nowhere near a stack: trap_double() ends

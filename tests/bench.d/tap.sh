@@ -28,7 +28,8 @@ under() {
 loads() {
 	local i
 	for ((i = 0; i < RUNS * CALL_RUNS; i++)); do
-		under "$1" call private "$CARD" $CALLS
+		under "$1" call refused "$CARD" $CALLS
+		under "$1" call_import private "$CARD" $CALLS
 	done
 	for ((i = 0; i < RUNS; i++)); do
 		under "$1" udp udp "$PEER_V4" $PACKETS

@@ -4,6 +4,7 @@
  * nanosecond is an instruction.
  */
 #include <arpa/inet.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -218,7 +219,7 @@ static void load_ioctl(const char *path, uint64_t count)
 
 /* ---- faulty_net: its driver is called once for each ---- */
 
-static void load_private(const char *device, uint64_t count)
+static void ask(const char *device, unsigned long command, int answer, uint64_t count)
 {
 	int fd = checked(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
 	struct faulty_net_state state;
@@ -228,9 +229,21 @@ static void load_private(const char *device, uint64_t count)
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
 	from = begin();
 	for (uint64_t i = 0; i < count; i++)
-		checked(ioctl(fd, SIOCDEVPRIVATE, &request), device);
+		if ((ioctl(fd, command, &request) ? errno : 0) != answer)
+			err(1, "%s", device);
 	end(&from, count);
 	close(fd);
+}
+
+static void load_private(const char *device, uint64_t count)
+{
+	ask(device, SIOCDEVPRIVATE, 0, count);
+}
+
+/* The driver calls nobody for that. */
+static void load_refused(const char *device, uint64_t count)
+{
+	ask(device, SIOCDEVPRIVATE + 1, EOPNOTSUPP, count);
 }
 
 /* ---- leaky's storms ---- */
@@ -296,9 +309,9 @@ static const struct verb {
 	const char *name;
 	void (*run)(const char *what, uint64_t count);
 } verbs[] = {
-	{"udp", load_udp},	   {"tcp", load_tcp},	  {"open", load_open},
-	{"ioctl", load_ioctl},	   {"storm", load_storm}, {"slab", load_slab},
-	{"private", load_private},
+	{"udp", load_udp},	   {"tcp", load_tcp},	      {"open", load_open},
+	{"ioctl", load_ioctl},	   {"storm", load_storm},     {"slab", load_slab},
+	{"private", load_private}, {"refused", load_refused},
 };
 
 int main(int argc, char **argv)
@@ -315,7 +328,8 @@ int main(int argc, char **argv)
 	      "       load tcp ADDRESS BYTES     a stream to it\n"
 	      "       load open FILE COUNT       open and close it\n"
 	      "       load ioctl FILE COUNT      ioctls that set something\n"
-	      "       load private DEVICE COUNT  ioctls of a card of faulty_net\n"
+	      "       load private DEVICE COUNT  ioctls of a card of faulty_net, which answers\n"
+	      "       load refused DEVICE COUNT  or does not know them\n"
 	      "       load storm ENTRY COUNT     leaky's interrupts, timers or works\n"
 	      "       load slab SIZE COUNT       slab objects that leaky takes and gives back\n"
 	      "prints how many there were, and for how many nanoseconds the CPUs were busy, as "

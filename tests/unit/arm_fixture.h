@@ -13,11 +13,18 @@
 #include "arm.h"
 #include "image_fixture.h"
 
-#define CRC	   0x0badcafe
-#define CRC_STACK  0x5afec0de
-#define CRC_STACKS 0x57ac57ac
-#define CRC_LOST   0x00105700
-#define CRC_TWIN   0x70000000 /* of the first twin */
+#define CRC	     0x0badcafe
+#define CRC_BALANCED 0xba1a9ced
+#define CRC_STACK    0x5afec0de
+#define CRC_STACKS   0x57ac57ac
+#define CRC_LOST     0x00105700
+#define EXPORT_CRCS                                                                                \
+	{                                                                                          \
+		[REPLUG_ARM_ENTER] = CRC, [REPLUG_ARM_ENTER_BALANCED] = CRC_BALANCED,              \
+		[REPLUG_ARM_ENTER_STACK] = CRC_STACK, [REPLUG_ARM_STACKS] = CRC_STACKS,            \
+		[REPLUG_ARM_LOST] = CRC_LOST                                                       \
+	}
+#define CRC_TWIN 0x70000000 /* of the first twin */
 
 static const uint32_t twin_crcs[REPLUG_ARM_TWINS] = {CRC_TWIN, [28] = CRC_TWIN + 28};
 
@@ -162,10 +169,7 @@ static inline struct replug_image *try_to_arm(const struct replug_image *image,
 					      struct left_alone *left, struct replug_error *error)
 {
 	const struct replug_arm_options options = {
-		.enter_crc = CRC,
-		.enter_stack_crc = CRC_STACK,
-		.stacks_crc = CRC_STACKS,
-		.lost_crc = CRC_LOST,
+		.export_crcs = EXPORT_CRCS,
 		.twin_crcs = twin_crcs,
 		.left_alone = left ? note_left_alone : NULL,
 		.ctx = left,

@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint32_t twin_crcs[REPLUG_ARM_TWINS] = {1, [28] = 1, [34] = 1, [50] = 1};
 	const struct replug_arm_options options = {
-		.enter_crc = 1, .twin_crcs = twin_crcs, .left_alone = count};
+		.export_crcs = {1}, .twin_crcs = twin_crcs, .left_alone = count};
 	struct replug_image *image = NULL, *armed = NULL;
 	struct replug_error error = {0};
 

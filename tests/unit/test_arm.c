@@ -415,7 +415,7 @@ static void test_locks_lead_to_their_twins(void **state)
 
 static void test_without_twins_locks_stay(void **state)
 {
-	const struct replug_arm_options options = {.enter_crc = CRC};
+	const struct replug_arm_options options = {.export_crcs = {CRC}};
 	struct replug_error error = {0};
 	struct driver d;
 	struct pair pair = {0};
@@ -504,6 +504,14 @@ static void test_only_what_thunks_jump_to_is_imported(void **state)
 	assert_ref(&pair, RECOV_THUNKS_SECTION, 12, "recov_tap_enter_stack-4");
 	assert_int_equal(crc_of(&pair, "recov_tap_enter"), 0);
 	assert_int_equal(crc_of(&pair, "recov_tap_enter_stack"), CRC_STACK);
+	pair_close(&pair);
+
+	driver_begin(&d, "");
+	put_taken(&d, "some_interrupt", "e:ip");
+	pair_open_driver(&pair, &d);
+	assert_ref(&pair, RECOV_THUNKS_SECTION, 12, "recov_tap_enter_balanced-4");
+	assert_int_equal(crc_of(&pair, "recov_tap_enter"), 0);
+	assert_int_equal(crc_of(&pair, "recov_tap_enter_balanced"), CRC_BALANCED);
 	pair_close(&pair);
 }
 

@@ -283,10 +283,7 @@ static bool does_not_matter(const struct pair *pair, size_t at)
 }
 
 static const struct replug_arm_options checked = {
-	.enter_crc = CRC,
-	.enter_stack_crc = CRC_STACK,
-	.stacks_crc = CRC_STACKS,
-	.lost_crc = CRC_LOST,
+	.export_crcs = EXPORT_CRCS,
 	.twin_crcs = twin_crcs,
 };
 

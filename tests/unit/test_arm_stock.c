@@ -72,7 +72,7 @@ static void check_registers(const char *path, const struct replug_image *image)
 static size_t arm_file(const char *path, struct btf *types)
 {
 	const struct replug_arm_options options = {
-		.types = types, .enter_crc = CRC, .twin_crcs = twin_crcs};
+		.types = types, .export_crcs = {CRC}, .twin_crcs = twin_crcs};
 	struct replug_image *image = NULL, *armed = NULL;
 	struct replug_error error = {0};
 	size_t size = 0, old_size, new_size;
