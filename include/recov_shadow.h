@@ -204,6 +204,7 @@ enum recov_fault_cause {
 	RECOV_FAULT_ARGUMENT, /* it gave a function of the kernel what it can't take; service, address */
 	RECOV_FAULT_BREAKPOINT, /* an int3 that nobody has planted */
 	RECOV_FAULT_ANSWER,	/* it returned what its caller can't take; address */
+	RECOV_FAULT_STORM,	/* not one call: its interrupts left a CPU nothing else to do */
 };
 
 /* In what context the call was. */

@@ -47,6 +47,7 @@
 #define RECOV_THUNKS_SECTION ".text.recov"
 #define RECOV_TAPS_SYMBOL    "recov_taps"
 #define RECOV_STUBS_SYMBOL   "recov_stubs"
+#define RECOV_THUNK_LEA	     7	/* where the displacement of lea is in a thunk */
 #define RECOV_TAP_STACK_MAX  32 /* words of arguments on the stack */
 
 #define RECOV_TWIN_PREFIX "recov_twin_"

@@ -22,6 +22,7 @@ static const char *cause_name(unsigned cause)
 		[RECOV_FAULT_ARGUMENT] = "bad-argument",
 		[RECOV_FAULT_BREAKPOINT] = "breakpoint",
 		[RECOV_FAULT_ANSWER] = "bad-answer",
+		[RECOV_FAULT_STORM] = "irq-storm",
 	};
 
 	return cause < ARRAY_SIZE(names) && names[cause] ? names[cause] : "unknown";

@@ -12,7 +12,6 @@
 #include "recov_tap.h"
 
 #define ARM_THUNK_SIZE	 16
-#define ARM_THUNK_LEA	 7  /* where the displacement of lea is */
 #define ARM_THUNK_JMP	 12 /* and that of jmp */
 #define ARM_STUB_SIZE	 32
 #define ARM_STUB_CMP	 3  /* where the displacements of cmp, */

@@ -486,7 +486,7 @@ static int add_tap(struct out *out, const struct arm_function *function)
 	if (!r)
 		r = append(new_section(out, NEW_TAPS), &function->tap, sizeof(function->tap), &tap);
 	if (!r)
-		r = add_rela(new_section(out, NEW_THUNKS_RELA), code + ARM_THUNK_LEA,
+		r = add_rela(new_section(out, NEW_THUNKS_RELA), code + RECOV_THUNK_LEA,
 			     taps_symbol(out), R_X86_64_PC32, (int64_t)tap - 4);
 	if (!r)
 		r = add_rela(new_section(out, NEW_THUNKS_RELA), code + ARM_THUNK_JMP,

@@ -32,11 +32,6 @@ EXPORT_SYMBOL_GPL(recov_tap_lost);
 unsigned long recov_tap_stacks __ro_after_init;
 EXPORT_SYMBOL_GPL(recov_tap_stacks);
 
-static bool serves(const struct tap_image *image)
-{
-	return READ_ONCE(image->looked_at) == image->text_size;
-}
-
 bool tap_image_fail(struct tap_image *image)
 {
 	bool got = try_module_get(image->module);
@@ -146,7 +141,7 @@ static bool has_failed(unsigned long function, bool forgive)
 
 	mutex_lock(&images_mutex);
 	list_for_each_entry(image, &images, list) {
-		if (!tap_is_in(image, function) || serves(image))
+		if (!tap_is_in(image, function) || tap_serves(image))
 			continue;
 		if (forgive)
 			trust(image);
@@ -174,7 +169,7 @@ bool tap_was_cut(const char *driver)
 	mutex_lock(&images_mutex);
 	list_for_each_entry(image, &images, list)
 		if (!strcmp(image->module->name, driver))
-			cut |= image->trusted || !serves(image);
+			cut |= image->trusted || !tap_serves(image);
 	mutex_unlock(&images_mutex);
 	return cut;
 }
@@ -223,7 +218,7 @@ int tap_armed(struct recov_armed *armed)
 		if (strcmp(image->module->name, armed->driver))
 			continue;
 		armed->taps = image->n_taps;
-		armed->failed = !serves(image);
+		armed->failed = !tap_serves(image);
 		if (armed->flags & RECOV_ARMED_TRUST && !image->released) {
 			image->release_at_exit = armed->flags & RECOV_ARMED_RELEASE;
 			trust(image);
@@ -235,6 +230,24 @@ int tap_armed(struct recov_armed *armed)
 	}
 	mutex_unlock(&images_mutex);
 	return err;
+}
+
+struct recov_tap *tap_behind(unsigned long thunk)
+{
+	const unsigned long lea = thunk + RECOV_THUNK_LEA;
+	struct tap_image *image;
+	s32 displacement;
+
+	list_for_each_entry_rcu(image, &images, list) {
+		const struct recov_tap *tap;
+
+		if (!tap_is_in(image, thunk) || get_kernel_nofault(displacement, (s32 *)lea))
+			continue;
+		tap = (void *)(lea + sizeof(displacement) + displacement);
+		if (tap >= image->taps && tap < image->taps + image->n_taps)
+			return &image->taps[tap - image->taps];
+	}
+	return NULL;
 }
 
 /* The array of taps; NULL: the module is not armed. Only while it is being loaded. */
@@ -295,7 +308,7 @@ static int image_add(struct module *module)
 	for (i = 0; i < n; i++)
 		tap_init_one(&taps[i], image);
 	mutex_lock(&images_mutex);
-	list_add(&image->list, &images);
+	list_add_rcu(&image->list, &images);
 	mutex_unlock(&images_mutex);
 	return 0;
 }
@@ -309,12 +322,13 @@ static void image_remove(const struct module *module)
 		if (image->module == module)
 			found = image;
 	if (found)
-		list_del(&found->list);
+		list_del_rcu(&found->list);
 	if (list_empty(&images))
 		held_forget();
 	mutex_unlock(&images_mutex);
 	if (!found)
 		return;
+	synchronize_rcu(); /* tap_behind() */
 	open_lines(found);
 	drop_packets(found);
 	trap_put();
@@ -392,7 +406,7 @@ static int call_module(const struct recov_tap *tap)
 		ret = ((int (*)(void))tap_function(tap))();
 	else
 		((void (*)(void))tap_function(tap))();
-	if (serves(image))
+	if (tap_serves(image))
 		return ret;
 	if (tap->kind == RECOV_TAP_EXIT)
 		end_exit(image);

@@ -91,6 +91,11 @@ static inline bool tap_is_in(const struct tap_image *image, unsigned long addres
 	return address - image->text < image->text_size;
 }
 
+static inline bool tap_serves(const struct tap_image *image)
+{
+	return READ_ONCE(image->looked_at) == image->text_size;
+}
+
 /* How far the word is from what it points to: no other word on a stack is so, nor a copy of it. */
 #define TAP_MAGIC 0x5ec07a91
 
@@ -129,6 +134,9 @@ long recov_tap_guarded(void *data, struct recov_tap *tap);
 /* What function(data) answers, or -EIO: it failed over what the driver has left, and ended there as a
  * call into that does. It must hold no lock by then. May sleep. */
 long tap_guarded(struct tap_image *image, long (*function)(void *data), void *data);
+
+/* The tap whose thunk is there; NULL: it is none. Under RCU, as long as which it stays. Any context. */
+struct recov_tap *tap_behind(unsigned long thunk);
 
 int tap_init(void);
 void tap_uninit(void);

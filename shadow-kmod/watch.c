@@ -179,12 +179,15 @@ static enum hrtimer_restart on_timer(struct hrtimer *timer)
 	struct watch *watch = container_of(timer, struct watch, timer);
 	struct pt_regs *regs = get_irq_regs();
 	u64 now_ns = ktime_get_mono_fast_ns();
-	bool suspect;
+	bool suspect, again;
 
 	WRITE_ONCE(watch->beat_ns, now_ns);
 	look_after_others(now_ns);
 	suspect = regs && look(regs, preempt_count() - HARDIRQ_OFFSET, false);
-	hrtimer_forward_now(timer, ms_to_ktime(suspect ? SUSPECT_MS : PERIOD_MS));
+	again = regs && !suspect && storm_look(regs);
+	hrtimer_forward_now(timer, ms_to_ktime(suspect ? SUSPECT_MS
+					       : again ? STORM_MS
+						       : PERIOD_MS));
 	return HRTIMER_RESTART;
 }
 
