@@ -2,7 +2,8 @@
 /*
  * Notices calls into armed drivers that do not end. Each CPU looks at what it was interrupted in, ten
  * times a second. One that does not get there any more has interrupts off: another CPU sends it NMIs
- * to look in. A machine with one CPU does not notice loops with interrupts off.
+ * to look in. Where none is left to do so, an NMI from outside does it: a hardware watchdog's, or an
+ * operator's.
  */
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
@@ -33,7 +34,7 @@ enum {
 	LOOKS_ELSEWHERE = 100, /* in functions of the kernel as well */
 	LOOKS_POLITE = 500,    /* when others could have the CPU meanwhile */
 	LOOKS_ENDING = 100,    /* more, and it ends in the middle of a function of the kernel */
-	LOOKS_NMI = PERIOD_MS / SUSPECT_MS, /* as many an NMI counts for */
+	LOOKS_NMI = PERIOD_MS / SUSPECT_MS, /* as many an NMI of another CPU counts for */
 	LOOKS_MAX = U16_MAX - LOOKS_NMI
 };
 
@@ -57,9 +58,10 @@ static bool is_preempted(unsigned int context)
 	return preempted;
 }
 
-/* How often it was seen in this call by now. */
+/* How often it was seen in this call by now. silent: for as many looks it could not be, or 0. */
 static unsigned int count_look(struct tap_watch *watch, const struct tap_image *image,
-			       const struct pt_regs *regs, unsigned int context, bool silent)
+			       const struct pt_regs *regs, unsigned int context,
+			       unsigned int silent)
 {
 	bool elsewhere = !tap_is_in(image, regs->ip);
 	bool preempted = !silent && is_preempted(context);
@@ -73,7 +75,7 @@ static unsigned int count_look(struct tap_watch *watch, const struct tap_image *
 	if (elsewhere)
 		watch->seen |= TAP_SEEN_ELSEWHERE;
 	if (watch->looks < LOOKS_MAX)
-		watch->looks += silent ? LOOKS_NMI : 1;
+		watch->looks += silent ?: 1;
 	return watch->looks;
 }
 
@@ -106,7 +108,7 @@ static bool end_behind_kernel(struct pt_regs *regs, struct tap_record *record)
 
 /* context: preempt_count() of what was interrupted. True: that is a call; the registers may have been
  * changed. */
-static bool look(struct pt_regs *regs, unsigned int context, bool silent)
+static bool look(struct pt_regs *regs, unsigned int context, unsigned int silent)
 {
 	struct fault fault = {.cause = RECOV_FAULT_HANG, .context = context};
 	struct tap_record *record;
@@ -135,15 +137,13 @@ static bool look(struct pt_regs *regs, unsigned int context, bool silent)
 
 /* ---- the looks ---- */
 
-static int on_nmi(unsigned int type, struct pt_regs *regs)
+/* True: the CPU was in a call. */
+static bool look_from_nmi(struct pt_regs *regs, unsigned int looks)
 {
 	unsigned long *iret = (unsigned long *)(regs + 1);
-	u32 *called = this_cpu_ptr(&watches.called);
 	unsigned long *frame = &regs->ip;
+	bool called;
 
-	if (!READ_ONCE(*called))
-		return NMI_DONE;
-	WRITE_ONCE(*called, *called - 1);
 	/*
 	 * With interrupts on it had just been held up, by the host of a virtual machine for one.
 	 * arch/x86/entry/entry_64.S, asm_exc_nmi: it returns by a copy of the registers' last words
@@ -151,10 +151,33 @@ static int on_nmi(unsigned int type, struct pt_regs *regs)
 	 */
 	if (user_mode(regs) || regs->flags & X86_EFLAGS_IF ||
 	    memcmp(frame, iret, IRET_WORDS * sizeof(*iret)))
-		return NMI_HANDLED;
-	look(regs, preempt_count() - NMI_OFFSET - HARDIRQ_OFFSET, true);
+		return false;
+	called = look(regs, preempt_count() - NMI_OFFSET - HARDIRQ_OFFSET, looks);
 	memcpy(iret, frame, IRET_WORDS * sizeof(*iret));
+	return called;
+}
+
+/* Another CPU's. */
+static int on_nmi(unsigned int type, struct pt_regs *regs)
+{
+	u32 *called = this_cpu_ptr(&watches.called);
+
+	if (!READ_ONCE(*called))
+		return NMI_DONE;
+	WRITE_ONCE(*called, *called - 1);
+	look_from_nmi(regs, LOOKS_NMI);
 	return NMI_HANDLED;
+}
+
+/* From outside: it may be the only one that comes. */
+static int on_unknown_nmi(unsigned int type, struct pt_regs *regs)
+{
+	u64 beat_ns = __this_cpu_read(watches.beat_ns), now_ns = ktime_get_mono_fast_ns();
+	const u64 limit_ns = (SILENCE_MS + LOOKS_SILENT * SUSPECT_MS) * NSEC_PER_MSEC;
+
+	if (!beat_ns || now_ns < beat_ns + limit_ns)
+		return NMI_DONE;
+	return look_from_nmi(regs, LOOKS_SILENT) ? NMI_HANDLED : NMI_DONE;
 }
 
 /* The next CPU, and those behind it that nobody else looks after. */
@@ -183,7 +206,7 @@ static enum hrtimer_restart on_timer(struct hrtimer *timer)
 
 	WRITE_ONCE(watch->beat_ns, now_ns);
 	look_after_others(now_ns);
-	suspect = regs && look(regs, preempt_count() - HARDIRQ_OFFSET, false);
+	suspect = regs && look(regs, preempt_count() - HARDIRQ_OFFSET, 0);
 	again = regs && !suspect && storm_look(regs);
 	hrtimer_forward_now(timer, ms_to_ktime(suspect ? SUSPECT_MS
 					       : again ? STORM_MS
@@ -221,18 +244,26 @@ int watch_start(void)
 	err = register_nmi_handler(NMI_LOCAL, on_nmi, 0, NMI_NAME);
 	if (err)
 		return err;
+	err = register_nmi_handler(NMI_UNKNOWN, on_unknown_nmi, 0, NMI_NAME);
+	if (err)
+		goto unregister_local;
 	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "recov_shadow:watch", watch_cpu, unwatch_cpu);
-	if (err < 0) {
-		unregister_nmi_handler(NMI_LOCAL, NMI_NAME);
-		return err;
-	}
+	if (err < 0)
+		goto unregister_unknown;
 	state = err;
 	return 0;
+
+unregister_unknown:
+	unregister_nmi_handler(NMI_UNKNOWN, NMI_NAME);
+unregister_local:
+	unregister_nmi_handler(NMI_LOCAL, NMI_NAME);
+	return err;
 }
 
 /* No armed driver is loaded. */
 void watch_stop(void)
 {
 	cpuhp_remove_state(state);
+	unregister_nmi_handler(NMI_UNKNOWN, NMI_NAME);
 	unregister_nmi_handler(NMI_LOCAL, NMI_NAME);
 }
