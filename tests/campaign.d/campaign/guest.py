@@ -40,7 +40,8 @@ def command_line(template, memory, payload, sockets, incoming, processor):
         "-append", "console=ttyS0,115200 panic=-1 printk.devkmsg=on no_timer_check "
                    "cryptomgr.notests",
         "-fw_cfg", f"name=opt/org.recoverd.trial,file={payload}",
-        "-device", "pvpanic", "-action", "panic=none",
+        "-device", "pvpanic", "-device", "i6300esb,addr=1e",
+        "-action", "panic=none,watchdog=inject-nmi",
         *template.devices(incoming),
     ]
     for name, sock in sockets.items():
