@@ -86,7 +86,6 @@ static int check_section(const struct arm *arm, size_t i, size_t *total)
 	return 0;
 }
 
-/* New local symbols have to go between the local ones and the others. */
 const char *const replug_arm_exports[] = {
 	[REPLUG_ARM_ENTER] = "recov_tap_enter",
 	[REPLUG_ARM_ENTER_BALANCED] = "recov_tap_enter_balanced",
@@ -104,6 +103,7 @@ static bool is_ours(const char *symbol)
 	       str_after(symbol, RECOV_TWIN_PREFIX);
 }
 
+/* New local symbols have to go between the local ones and the others. */
 static int check_symbols(const struct arm *arm)
 {
 	size_t first_global;

@@ -3,6 +3,7 @@
  * Notices an armed driver's interrupts that come again and again because nobody sees to their cause:
  * whatever they have interrupted comes to no instruction of its own any more.
  */
+#include <linux/cpumask.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
@@ -14,24 +15,28 @@
 
 #include "trap.h"
 
-#define INTERRUPTS_MIN 10 /* between two looks: 10,000 a second */
+#define GAP_NS	       (3 * STORM_MS * NSEC_PER_MSEC) /* looks further apart tell nothing */
+#define INTERRUPTS_MIN 10 /* from one look to the next: 10,000 a second */
 #define SCORE_STUCK    2  /* where it gets nowhere, and one less where it does */
 #define SCORE_MAX      20 /* a second of that */
 #define LINES_MAX      16
 
 struct storm {
-	struct pt_regs regs; /* at the first look of three */
-	unsigned int looks, score;
+	struct pt_regs regs; /* at the first look */
+	u64 looked_ns;
+	unsigned int looks;
+	unsigned int irq, score; /* the line that it may be */
+	bool held;		 /* which is off until the next look */
 	unsigned int n_lines;
 	struct line {
-		unsigned int irq, count; /* at the second one */
+		unsigned int irq, count; /* at the second look */
 	} lines[LINES_MAX];
 };
 
 static DEFINE_PER_CPU(struct storm, storms);
 
-/* The tap of the armed driver whose line it is; NULL: it is none's, or somebody is changing that. How
- * many interrupts have come there to this CPU. */
+/* The tap of the armed driver that has the line for itself and this CPU for its interrupts, and how many
+ * have come; NULL: there is none, or somebody is changing that. */
 static struct recov_tap *tap_of_line(unsigned int irq, unsigned int *ret_count)
 {
 	struct irq_data *data = irq_get_irq_data(irq);
@@ -39,13 +44,21 @@ static struct recov_tap *tap_of_line(unsigned int irq, unsigned int *ret_count)
 	struct recov_tap *tap = NULL;
 	struct irq_desc *desc;
 
-	if (!data)
+	if (!data ||
+	    !cpumask_test_cpu(smp_processor_id(), irq_data_get_effective_affinity_mask(data)))
 		return NULL;
 	desc = irq_data_to_desc(data);
 	if (!raw_spin_trylock(&desc->lock))
 		return NULL;
-	for (action = desc->action; action && !tap; action = action->next)
-		tap = tap_behind((unsigned long)action->handler);
+	for (action = desc->action; action; action = action->next) {
+		struct recov_tap *next = tap_behind((unsigned long)action->handler);
+
+		if (!next || (tap && tap_image(tap) != tap_image(next))) {
+			tap = NULL;
+			break;
+		}
+		tap = next;
+	}
 	*ret_count = irq_desc_kstat_cpu(desc, smp_processor_id());
 	raw_spin_unlock(&desc->lock);
 	return tap;
@@ -61,73 +74,112 @@ static void remember_lines(struct storm *storm)
 			storm->lines[storm->n_lines++] = (struct line){irq, count};
 }
 
-static struct recov_tap *stormiest(const struct storm *storm)
+/* The line with the most interrupts since; NULL: there are not as many of any. */
+static const struct line *stormiest(const struct storm *storm)
 {
 	unsigned int i, count, most = INTERRUPTS_MIN;
-	struct recov_tap *found = NULL;
+	const struct line *found = NULL;
 
 	for (i = 0; i < storm->n_lines; i++) {
-		struct recov_tap *tap = tap_of_line(storm->lines[i].irq, &count);
+		const struct line *line = &storm->lines[i];
 
-		if (!tap || count - storm->lines[i].count < most)
+		if (!tap_of_line(line->irq, &count) || count - line->count < most)
 			continue;
-		most = count - storm->lines[i].count;
-		found = tap;
+		most = count - line->count;
+		found = line;
 	}
 	return found;
 }
 
-/* The next one is refused, and its line goes off. */
-static void end_storm(struct recov_tap *tap)
+/* The next interrupt is refused; a line that is asserted as long as nobody sees to it goes off then. */
+static void end_storm(const struct storm *storm)
 {
-	const struct tap_record record = {.tap = tap, .preempt_count = HARDIRQ_OFFSET};
-	const struct pt_regs regs = {.ip = tap_function(tap)};
 	const struct fault fault = {.cause = RECOV_FAULT_STORM};
+	struct tap_record record = {.preempt_count = HARDIRQ_OFFSET};
+	struct pt_regs regs = {};
+	unsigned int count;
 
+	record.tap = tap_of_line(storm->irq, &count);
+	if (!record.tap || !tap_serves(tap_image(record.tap)))
+		return;
+	regs.ip = tap_function(record.tap);
 	fault_note(&record, &regs, &fault);
 }
 
-/* Of the looks that began with the first one. tap: nothing but that has gone on meanwhile. */
-static void settle(struct storm *storm, struct recov_tap *tap)
+static void let_go_of_line(struct storm *storm)
+{
+	storm->held = false;
+	if (irq_has_action(storm->irq))
+		enable_irq(storm->irq);
+}
+
+/* True: the line is off until the next look, for it is likely to be a storm. */
+static bool count_look(struct storm *storm, const struct line *line)
 {
 	storm->looks = 0;
-	if (tap)
-		storm->score += SCORE_STUCK;
-	else if (storm->score)
-		storm->score--;
+	if (!line) {
+		storm->score -= !!storm->score;
+		return false;
+	}
+	if (storm->irq != line->irq)
+		storm->score = 0;
+	storm->irq = line->irq;
+	storm->score += SCORE_STUCK;
 	if (storm->score < SCORE_MAX)
-		return;
+		return false;
 	storm->score = 0;
-	if (tap && tap_serves(tap_image(tap)))
-		end_storm(tap);
+	disable_irq_nosync(storm->irq);
+	storm->held = true;
+	return true;
+}
+
+static bool look(struct storm *storm, const struct pt_regs *regs, bool late)
+{
+	bool stuck = regs && !late && !memcmp(&storm->regs, regs, sizeof(*regs));
+
+	if (storm->held) {
+		if (regs && !late && !stuck)
+			end_storm(storm);
+		let_go_of_line(storm);
+		return false;
+	}
+	if (!regs || (is_idle_task(current) && !need_resched()) || (storm->looks && !stuck))
+		return count_look(storm, NULL);
+	switch (storm->looks++) {
+	case 0:
+		storm->regs = *regs;
+		return true;
+	case 1:
+		remember_lines(storm);
+		return true;
+	default:
+		return count_look(storm, stormiest(storm));
+	}
 }
 
 /*
- * A CPU that comes to anything between two interrupts has other registers after a millisecond, or
- * sleeps with nothing to do. One that waits for something in a loop may have the same, but is not
- * interrupted all the time. QEMU's interrupt controller interrupts a storm for 10 ms now and then.
+ * Three looks, a millisecond apart. A CPU that comes to anything between two interrupts has other
+ * registers at the next one, or sleeps with nothing to do. One that waits in a loop may have the same,
+ * whatever interrupts it: a line is a storm only if the CPU gets on as soon as it is off. QEMU's interrupt
+ * controller interrupts a storm for 10 ms now and then.
  */
-bool storm_look(const struct pt_regs *regs)
+bool storm_look(const struct pt_regs *regs, u64 now_ns)
 {
 	struct storm *storm = this_cpu_ptr(&storms);
+	bool late = now_ns - storm->looked_ns > GAP_NS, again;
 
-	storm->looks++;
-	if ((is_idle_task(current) && !need_resched()) ||
-	    (storm->looks > 1 && memcmp(&storm->regs, regs, sizeof(*regs)))) {
-		settle(storm, NULL);
-		return false;
-	}
+	storm->looked_ns = now_ns;
 	rcu_read_lock(); /* images, and descriptors of lines */
-	switch (storm->looks) {
-	case 1:
-		storm->regs = *regs;
-		break;
-	case 2:
-		remember_lines(storm);
-		break;
-	default:
-		settle(storm, stormiest(storm));
-	}
+	again = look(storm, regs, late);
 	rcu_read_unlock();
-	return storm->looks;
+	return again;
+}
+
+void storm_stop(unsigned int cpu)
+{
+	struct storm *storm = per_cpu_ptr(&storms, cpu);
+
+	if (storm->held)
+		let_go_of_line(storm);
+	storm->looks = storm->score = 0;
 }

@@ -56,10 +56,12 @@ void trap_unbalanced(struct tap_record *record);
 /* watch.c: notices calls that do not end. May sleep. */
 int watch_start(void);
 void watch_stop(void);
-/* storm.c: regs are what the CPU was interrupted in, by nothing that lasts. True: there has to be
- * another look in STORM_MS. In an interrupt. */
+/* storm.c: regs are what the CPU was interrupted in, NULL: that is known, or a call that is looked after.
+ * True: there has to be another look in STORM_MS. In an interrupt. */
 #define STORM_MS 1
-bool storm_look(const struct pt_regs *regs);
+bool storm_look(const struct pt_regs *regs, u64 now_ns);
+/* That CPU does not look any more. May sleep. */
+void storm_stop(unsigned int cpu);
 
 /* fault.c: marks the driver failed and keeps what is told. Any context. */
 void fault_note(const struct tap_record *record, const struct pt_regs *regs,

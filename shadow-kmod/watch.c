@@ -2,8 +2,8 @@
 /*
  * Notices calls into armed drivers that do not end. Each CPU looks at what it was interrupted in, ten
  * times a second. One that does not get there any more has interrupts off: another CPU sends it NMIs
- * to look in. Where none is left to do so, an NMI from outside does it: a hardware watchdog's, or an
- * operator's.
+ * to look in. Where none is left to do so, an NMI from elsewhere does it: a hardware watchdog's, unless
+ * its driver panics, an operator's, or that of a counter of performance.
  */
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
@@ -35,7 +35,7 @@ enum {
 	LOOKS_POLITE = 500,    /* when others could have the CPU meanwhile */
 	LOOKS_ENDING = 100,    /* more, and it ends in the middle of a function of the kernel */
 	LOOKS_NMI = PERIOD_MS / SUSPECT_MS, /* as many an NMI of another CPU counts for */
-	LOOKS_MAX = U16_MAX - LOOKS_NMI
+	LOOKS_MAX = U16_MAX
 };
 
 struct watch {
@@ -74,8 +74,7 @@ static unsigned int count_look(struct tap_watch *watch, const struct tap_image *
 		watch->seen |= TAP_SEEN_POLITE;
 	if (elsewhere)
 		watch->seen |= TAP_SEEN_ELSEWHERE;
-	if (watch->looks < LOOKS_MAX)
-		watch->looks += silent ?: 1;
+	watch->looks = min_t(unsigned int, watch->looks + (silent ?: 1), LOOKS_MAX);
 	return watch->looks;
 }
 
@@ -157,27 +156,35 @@ static bool look_from_nmi(struct pt_regs *regs, unsigned int looks)
 	return called;
 }
 
-/* Another CPU's. */
+/* One from elsewhere may be the only one that comes. How long the call has taken is not known, but for
+ * how long the CPU has come to nothing else. */
+static bool look_if_silent(struct pt_regs *regs)
+{
+	u64 beat_ns = __this_cpu_read(watches.beat_ns), now_ns = ktime_get_mono_fast_ns();
+	u64 looks;
+
+	if (!beat_ns || now_ns < beat_ns + SILENCE_MS * NSEC_PER_MSEC)
+		return false;
+	looks = div_u64(now_ns - beat_ns, SUSPECT_MS * NSEC_PER_MSEC) - SILENCE_MS / SUSPECT_MS;
+	return looks >= LOOKS_SILENT && look_from_nmi(regs, min_t(u64, looks, LOOKS_MAX));
+}
+
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
 	u32 *called = this_cpu_ptr(&watches.called);
 
-	if (!READ_ONCE(*called))
+	if (!READ_ONCE(*called)) {
+		look_if_silent(regs);
 		return NMI_DONE;
+	}
 	WRITE_ONCE(*called, *called - 1);
 	look_from_nmi(regs, LOOKS_NMI);
 	return NMI_HANDLED;
 }
 
-/* From outside: it may be the only one that comes. */
 static int on_unknown_nmi(unsigned int type, struct pt_regs *regs)
 {
-	u64 beat_ns = __this_cpu_read(watches.beat_ns), now_ns = ktime_get_mono_fast_ns();
-	const u64 limit_ns = (SILENCE_MS + LOOKS_SILENT * SUSPECT_MS) * NSEC_PER_MSEC;
-
-	if (!beat_ns || now_ns < beat_ns + limit_ns)
-		return NMI_DONE;
-	return look_from_nmi(regs, LOOKS_SILENT) ? NMI_HANDLED : NMI_DONE;
+	return look_if_silent(regs) ? NMI_HANDLED : NMI_DONE;
 }
 
 /* The next CPU, and those behind it that nobody else looks after. */
@@ -207,7 +214,7 @@ static enum hrtimer_restart on_timer(struct hrtimer *timer)
 	WRITE_ONCE(watch->beat_ns, now_ns);
 	look_after_others(now_ns);
 	suspect = regs && look(regs, preempt_count() - HARDIRQ_OFFSET, 0);
-	again = regs && !suspect && storm_look(regs);
+	again = storm_look(suspect ? NULL : regs, now_ns);
 	hrtimer_forward_now(timer, ms_to_ktime(suspect ? SUSPECT_MS
 					       : again ? STORM_MS
 						       : PERIOD_MS));
@@ -231,6 +238,7 @@ static int unwatch_cpu(unsigned int cpu)
 	struct watch *watch = per_cpu_ptr(&watches, cpu);
 
 	hrtimer_cancel(&watch->timer);
+	storm_stop(cpu);
 	WRITE_ONCE(watch->beat_ns, 0);
 	return 0;
 }

@@ -14,9 +14,11 @@
 
 # storm_plan COVERAGE PLAN: a card's interrupts are claimed at once, and its registers not read.
 storm_plan() {
-	plan "$1" 'select(.function == "e1000_intr" and .before == "add rax, 0xc0")' "$2" || return
+	note_functions
+	only_in "$1" e1000_intr >intr.json
+	plan intr.json 'select(.function == "e1000_intr" and .before == "add rax, 0xc0")' "$2" || return
 	jq -cM '.faults |= [.[0] + {id: 1, new: "b801000000c3", after: "mov eax, 1; ret"}]' "$2" >storm.json
-	[[ $(jq '.faults | length' storm.json) == 1 ]]
+	jq -e '.faults[0].class == "nop"' storm.json
 }
 
 # told DRIVER EVENT FILTER [N]: one such event and no other, or N.
@@ -26,8 +28,9 @@ told() {
 		jq -es "length == ${4:-1} and all($3)"
 }
 
-# Once it has not been written to for four seconds it sends an NMI.
+# Once it has not been written to for eight seconds it sends an NMI.
 feed_the_watchdog() {
+	modprobe i6300esb heartbeat=8
 	exec 3>/dev/watchdog
 	while echo >&3; do
 		sleep 0.5
@@ -54,13 +57,12 @@ check "the flows go on" eventually 20 flows_caught_up
 flows_stop_and_check
 check "the fault went with the old copy" reported '.state == "gone"'
 
-modprobe i6300esb heartbeat=4
 feed_the_watchdog &
 faulty_load
 check "another driver is armed" recovctl arm faulty_net
 echo "loop-irqs-off timer" >"$FAULT"
 check "a loop in a timer with interrupts off is told" eventually 30 told faulty_net fault \
-	'.cause == "hang" and .first and (.duration_ns | . > 8e8 and . < 1e9)'
+	'.cause == "hang" and .first and (.duration_ns | . > 15e8 and . < 10e9)'
 check "the driver comes back with both cards" eventually 20 told faulty_net recovered true 2
 check_clean_log
 finish

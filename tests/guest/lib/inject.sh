@@ -12,15 +12,20 @@ note_functions() {
 	grep '\[e1000\]$' /proc/kallsyms | sort >functions
 }
 
-# executed_in COVERAGE FUNCTION: how many of its instructions.
-executed_in() {
+# only_in COVERAGE FUNCTION: of the text, those of its instructions.
+only_in() {
 	local base from to
 	base=$((16#$(cut -c 3- /sys/module/e1000/sections/.text)))
 	read -r from to < <(awk -v name="$2" 'on { print from, $1; exit }
 		$3 == name { on = 1; from = $1 }' functions)
 	jq --argjson from $((16#$from - base)) --argjson to $((16#$to - base)) \
-		'[.sections[] | select(.name == ".text").executed[] | select(. >= $from and . < $to)] |
-			length' "$1"
+		'(.sections[] | select(.name == ".text").executed) |=
+			map(select(. >= $from and . < $to))' "$1"
+}
+
+# executed_in COVERAGE FUNCTION: how many of its instructions.
+executed_in() {
+	only_in "$@" | jq '[.sections[] | select(.name == ".text").executed[]] | length'
 }
 
 # same_text COVERAGE COVERAGE: in all sections.
