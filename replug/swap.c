@@ -543,8 +543,7 @@ int replug_swap_run(const struct replug_plan *plan, int fd, const struct replug_
 		r = release(&s);
 	}
 	if (r && !s.options.untrusted)
-		swap_failed(&s, r, "the devices of %s could not be held: %s", s.modules[0].name,
-			    strerror(-r));
+		swap_devices_not_held(&s, r);
 	else if (!r)
 		phase_end(&s, REPLUG_HOLD);
 	if (!r)

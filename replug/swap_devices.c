@@ -74,6 +74,21 @@ uint64_t swap_devices_first_mark(struct swap *s, enum recov_mark mark)
 	return earliest;
 }
 
+void swap_devices_not_held(struct swap *s, int r)
+{
+	struct recov_device d;
+
+	for (uint32_t i = 0; !swap_device(s, i, &d); i++) {
+		if (d.error && d.reason[0]) {
+			swap_failed(s, r, "%s of %s could not be held: %.*s", d.object, d.device,
+				    (int)sizeof(d.reason), d.reason);
+			return;
+		}
+	}
+	swap_failed(s, r, "the devices of %s could not be held: %s", s->modules[0].name,
+		    strerror(-r));
+}
+
 int swap_test_kept(struct swap *s, const struct recov_device *d)
 {
 	return d->state == RECOV_DEV_KEPT || d->state == RECOV_DEV_RELEASED;

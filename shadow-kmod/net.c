@@ -178,6 +178,10 @@ static int net_hold_locked(struct net_slot *ns, unsigned int drain_ms)
 		recov_slot_fail(slot, -EOPNOTSUPP, "%s", obstacle);
 		return -EOPNOTSUPP;
 	}
+	if (!net_locks_come_free(ns->dev, NET_SPIN_MS)) {
+		recov_slot_fail(slot, -EBUSY, "somebody keeps a lock of the device");
+		return -EBUSY;
+	}
 	release_pci_answer(slot->parent);
 	net_record(ns);
 	net_stop(ns, drain_ms);

@@ -132,6 +132,9 @@ void net_forget_napis(struct net_device *dev);
 /* rtnl, if it is there within that time. May sleep. */
 #define NET_LOCK_MS 15000 /* the patience of a swap */
 bool net_lock_within(unsigned int ms);
+/* Are its spinlocks such that all of them were free at some time by then? May sleep. */
+#define NET_SPIN_MS 5000 /* no call with one lasts as long, or it is ended */
+bool net_locks_come_free(struct net_device *dev, unsigned int ms);
 /* From begin to end all NAPIs of the driver are found, each second: whoever waits for one is not
  * waited for in vain. On the caller's stack, as is driver. May sleep; with rtnl or without. */
 struct net_finder {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Waits with an end: for rtnl, the lock of all changes of the network, below which a driver may sleep
- * for ever, and of a driver for a NAPI, whose mistake it may be that it would never be over.
+ * for ever; for the locks of a device, which lie in memory that its driver may have written over; and
+ * of a driver for a NAPI, whose mistake it may be that it would never be over.
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
@@ -237,5 +238,30 @@ bool net_lock_within(unsigned int ms)
 			return false;
 		msleep(5);
 	}
+	return true;
+}
+
+static bool net_comes_free(spinlock_t *lock, unsigned long limit)
+{
+	while (!spin_trylock_bh(lock)) {
+		if (time_after(jiffies, limit))
+			return false;
+		usleep_range(100, 200);
+	}
+	spin_unlock_bh(lock);
+	return true;
+}
+
+bool net_locks_come_free(struct net_device *dev, unsigned int ms)
+{
+	unsigned long limit = jiffies + msecs_to_jiffies(ms);
+	unsigned int i;
+
+	if (!net_comes_free(&dev->tx_global_lock, limit) ||
+	    !net_comes_free(&dev->addr_list_lock, limit))
+		return false;
+	for (i = 0; i < dev->num_tx_queues; i++)
+		if (!net_comes_free(&dev->_tx[i]._xmit_lock, limit))
+			return false;
 	return true;
 }

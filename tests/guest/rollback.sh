@@ -32,6 +32,26 @@ try_image() {
 	check "$name: the old image is loaded" test "$(stock_size)" = "$SIZE"
 }
 
+addresses_are_locked() {
+	dmesg | grep 'the addresses of .* are locked'
+}
+
+# Once it is held for longer than a swap waits.
+lock_is_told() {
+	local status=0 holder
+	insmod "$DRIVERS/lock_hold.ko" || return
+	echo "$DEV" >/sys/module/lock_hold/parameters/addresses &
+	holder=$!
+	eventually 5 addresses_are_locked || return
+	replug locked e1000 || status=$?
+	wait $holder
+	((status == 1)) || {
+		echo "status $status"
+		return 1
+	}
+	result locked 'select(.reason | test("^eth[0-9]+ of .* somebody keeps a lock of the device$"))'
+}
+
 # The size of the module in memory tells the stock image from those that stand in for it.
 stock_size() {
 	cat /sys/module/e1000/coresize
@@ -44,10 +64,12 @@ expect "recoverd starts" start_recoverd
 state_save before
 try_image probe_fails
 try_image never_registers
+check "a lock of the card that is not given back is waited for, but not for ever" lock_is_told
+show_result locked
 check_swapped "a good image goes in afterwards" good e1000
 check "reachable in the end" reachable 15
-check "events tell of both" test \
-	"$(jq -s '[.[] | select(.event == "swap.finished" and .outcome == "rolled-back")] | length' \
-		"$EVENTS")" -eq 2
+check "events tell of the images" test \
+	"$(jq -s '[.[] | select(.event == "swap.finished" and .outcome == "rolled-back" and
+		(.reason | test("lock") | not))] | length' "$EVENTS")" -eq 2
 check_clean_log
 finish

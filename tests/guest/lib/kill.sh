@@ -14,7 +14,7 @@ install_slow_net() {
 	mkdir -p "$dir" /etc/modprobe.d
 	cp "$DRIVERS"/slow_{net,lib}.ko "$dir"
 	depmod -a
-	insmod "$DRIVERS/rtnl_hold.ko"
+	insmod "$DRIVERS/lock_hold.ko"
 }
 
 # slow_options [OPTION]: what slow_net will be loaded with.
@@ -96,7 +96,7 @@ swap_and_kill() {
 	if [[ $phase == resume ]]; then
 		# Resuming takes rtnl, and nothing else does that while the link is waited for.
 		eventually 20 phase_begun check 2 || return 1
-		slow_parameter rtnl_hold ms $((SLOW_MS * 2)) &
+		slow_parameter lock_hold rtnl_ms $((SLOW_MS * 2)) &
 	fi
 	if ! eventually 20 in_phase "$phase"; then
 		note "the phase never came"
