@@ -157,7 +157,8 @@ begin() {
 
 # What a machine with one CPU needs, as no other sees that it loops with interrupts off.
 warm_watchdog() {
-	modprobe -q i6300esb heartbeat=16 && [[ -e /dev/watchdog ]] && exec 8>/dev/watchdog
+	modprobe -q i6300esb heartbeat=8 && [[ -e /dev/watchdog ]] && exec 8>/dev/watchdog ||
+		echo "no watchdog" >/dev/kmsg
 }
 
 warm_recoverd() {
