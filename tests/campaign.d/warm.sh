@@ -115,7 +115,7 @@ trial() {
 	status=0
 	serves $patience || status=1
 	tell service $status
-	limited 90 workload_stop 2>&1 || status=$?
+	limited 140 workload_stop 2>&1 || status=$?
 	tell stop $status
 	[[ $MODE == stock ]] || tell_long tell_events
 	if [[ $plan ]]; then
