@@ -41,11 +41,11 @@ uint64_t swap_devices_first_mark(struct swap *s, enum recov_mark mark);
 /* The settings that any of them was not given again, a bit each. */
 uint32_t swap_devices_left_out(struct swap *s);
 
+/* Error r: fails the swap with the reason of the first device that has one. */
+void swap_devices_not_held(struct swap *s, int r);
 /* 1: every device has it; 0: not yet; negative: never will, with the reason in the result. */
 typedef int (*swap_device_test)(struct swap *s, const struct recov_device *d);
 int swap_test_kept(struct swap *s, const struct recov_device *d);
-/* Error r: fails the swap with the reason of the first device that has one. */
-void swap_devices_not_held(struct swap *s, int r);
 int swap_test_bound(struct swap *s, const struct recov_device *d);
 int swap_test_link(struct swap *s, const struct recov_device *d);
 /* Waits until all devices pass. 0, -ETIMEDOUT and the name of one that does not, or what the test

@@ -133,7 +133,7 @@ void net_forget_napis(struct net_device *dev);
 #define NET_LOCK_MS 15000 /* the patience of a swap */
 bool net_lock_within(unsigned int ms);
 /* Are its spinlocks such that all of them were free at some time by then? May sleep. */
-#define NET_SPIN_MS 5000 /* no call with one lasts as long, or it is ended */
+#define NET_SPIN_MS 5000 /* most calls that loop with one have been ended by then */
 bool net_locks_come_free(struct net_device *dev, unsigned int ms);
 /* From begin to end all NAPIs of the driver are found, each second: whoever waits for one is not
  * waited for in vain. On the caller's stack, as is driver. May sleep; with rtnl or without. */

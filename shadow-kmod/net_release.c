@@ -80,6 +80,10 @@ int net_take(struct recov_slot *slot, unsigned int *ret_n)
 	default:
 		if (state == RECOV_DEV_REPLAYED)
 			ns->running = !!(ns->dev->flags & IFF_UP);
+		if (state != RECOV_DEV_DETACHED && !net_locks_come_free(ns->dev, NET_SPIN_MS)) {
+			err = -EBUSY;
+			break;
+		}
 		if (state != RECOV_DEV_DETACHED)
 			net_stop(ns, 0);
 		err = end_all_polling(ns->dev, ret_n);

@@ -16,9 +16,11 @@
 #include "trap.h"
 
 #define GAP_NS	       (3 * STORM_MS * NSEC_PER_MSEC) /* looks further apart tell nothing */
-#define INTERRUPTS_MIN 10 /* from one look to the next: 10,000 a second */
-#define SCORE_STUCK    2  /* where it gets nowhere, and one less where it does */
-#define SCORE_MAX      20 /* a second of that */
+#define INTERRUPTS_MIN 10			      /* in STORM_MS: 10,000 a second */
+#define TRIALS_MIN     3			      /* without the line, one after the other */
+#define FAR	       256 /* bytes of code, beyond any loop that only waits */
+#define SCORE_STUCK    2   /* where it gets nowhere, and one less where it does */
+#define SCORE_MAX      20  /* a second of that */
 #define LINES_MAX      16
 
 struct storm {
@@ -27,6 +29,7 @@ struct storm {
 	unsigned int looks;
 	unsigned int irq, score; /* the line that it may be */
 	bool held;		 /* which is off until the next look */
+	unsigned int trials;	 /* in which the CPU got on then */
 	unsigned int n_lines;
 	struct line {
 		unsigned int irq, count; /* at the second look */
@@ -41,11 +44,15 @@ static struct recov_tap *tap_of_line(unsigned int irq, unsigned int *ret_count)
 {
 	struct irq_data *data = irq_get_irq_data(irq);
 	const struct irqaction *action;
+	const struct cpumask *cpus;
 	struct recov_tap *tap = NULL;
 	struct irq_desc *desc;
 
-	if (!data ||
-	    !cpumask_test_cpu(smp_processor_id(), irq_data_get_effective_affinity_mask(data)))
+	if (!data)
+		return NULL;
+	cpus = irq_data_get_effective_affinity_mask(data);
+	/* Some chips do not tell. */
+	if (!cpumask_empty(cpus) && !cpumask_test_cpu(smp_processor_id(), cpus))
 		return NULL;
 	desc = irq_data_to_desc(data);
 	if (!raw_spin_trylock(&desc->lock))
@@ -75,9 +82,11 @@ static void remember_lines(struct storm *storm)
 }
 
 /* The line with the most interrupts since; NULL: there are not as many of any. */
-static const struct line *stormiest(const struct storm *storm)
+static const struct line *stormiest(const struct storm *storm, u64 gap_ns)
 {
-	unsigned int i, count, most = INTERRUPTS_MIN;
+	unsigned int most = max_t(unsigned int, INTERRUPTS_MIN,
+				  div_u64(INTERRUPTS_MIN * gap_ns, STORM_MS * NSEC_PER_MSEC));
+	unsigned int i, count;
 	const struct line *found = NULL;
 
 	for (i = 0; i < storm->n_lines; i++) {
@@ -106,11 +115,28 @@ static void end_storm(const struct storm *storm)
 	fault_note(&record, &regs, &fault);
 }
 
+/* Who has freed the line meanwhile has left it off, who has taken it again has it on. */
 static void let_go_of_line(struct storm *storm)
 {
+	struct irq_data *data = irq_get_irq_data(storm->irq);
+
 	storm->held = false;
-	if (irq_has_action(storm->irq))
+	if (data && irqd_irq_disabled(data) && irq_has_action(storm->irq))
 		enable_irq(storm->irq);
+}
+
+static void judge_trial(struct storm *storm, const struct pt_regs *regs)
+{
+	if (regs->sp == storm->regs.sp && regs->ip - storm->regs.ip + FAR <= 2 * FAR) {
+		storm->trials = 0;
+		return;
+	}
+	if (++storm->trials < TRIALS_MIN) {
+		storm->score = SCORE_MAX - SCORE_STUCK; /* the next time is the next one */
+		return;
+	}
+	storm->trials = 0;
+	end_storm(storm);
 }
 
 /* True: the line is off until the next look, for it is likely to be a storm. */
@@ -122,7 +148,7 @@ static bool count_look(struct storm *storm, const struct line *line)
 		return false;
 	}
 	if (storm->irq != line->irq)
-		storm->score = 0;
+		storm->score = storm->trials = 0;
 	storm->irq = line->irq;
 	storm->score += SCORE_STUCK;
 	if (storm->score < SCORE_MAX)
@@ -133,13 +159,14 @@ static bool count_look(struct storm *storm, const struct line *line)
 	return true;
 }
 
-static bool look(struct storm *storm, const struct pt_regs *regs, bool late)
+static bool look(struct storm *storm, const struct pt_regs *regs, u64 gap_ns)
 {
+	bool late = gap_ns > GAP_NS;
 	bool stuck = regs && !late && !memcmp(&storm->regs, regs, sizeof(*regs));
 
 	if (storm->held) {
-		if (regs && !late && !stuck)
-			end_storm(storm);
+		if (regs && !late)
+			judge_trial(storm, regs);
 		let_go_of_line(storm);
 		return false;
 	}
@@ -153,24 +180,25 @@ static bool look(struct storm *storm, const struct pt_regs *regs, bool late)
 		remember_lines(storm);
 		return true;
 	default:
-		return count_look(storm, stormiest(storm));
+		return count_look(storm, stormiest(storm, gap_ns));
 	}
 }
 
 /*
  * Three looks, a millisecond apart. A CPU that comes to anything between two interrupts has other
  * registers at the next one, or sleeps with nothing to do. One that waits in a loop may have the same,
- * whatever interrupts it: a line is a storm only if the CPU gets on as soon as it is off. QEMU's interrupt
- * controller interrupts a storm for 10 ms now and then.
+ * whatever interrupts it: a line is a storm only if the CPU gets on as soon as it is off, each time that
+ * this is tried. QEMU's interrupt controller interrupts a storm for 10 ms now and then.
  */
 bool storm_look(const struct pt_regs *regs, u64 now_ns)
 {
 	struct storm *storm = this_cpu_ptr(&storms);
-	bool late = now_ns - storm->looked_ns > GAP_NS, again;
+	u64 gap_ns = now_ns - storm->looked_ns;
+	bool again;
 
 	storm->looked_ns = now_ns;
 	rcu_read_lock(); /* images, and descriptors of lines */
-	again = look(storm, regs, late);
+	again = look(storm, regs, gap_ns);
 	rcu_read_unlock();
 	return again;
 }
@@ -181,5 +209,5 @@ void storm_stop(unsigned int cpu)
 
 	if (storm->held)
 		let_go_of_line(storm);
-	storm->looks = storm->score = 0;
+	storm->looks = storm->score = storm->trials = 0;
 }

@@ -21,6 +21,8 @@
 #define PERIOD_MS  100
 #define SUSPECT_MS 20  /* while it is in a driver */
 #define SILENCE_MS 250 /* after that a CPU is sent NMIs */
+#define SUSPECT_NS (SUSPECT_MS * NSEC_PER_MSEC)
+#define SILENCE_NS (SILENCE_MS * NSEC_PER_MSEC)
 #define NMI_NAME   "recov_shadow"
 #define IRET_WORDS 5
 
@@ -40,8 +42,10 @@ enum {
 
 struct watch {
 	struct hrtimer timer;
-	u64 beat_ns; /* when it was last here; 0: it is not looked after */
-	u32 called;  /* NMIs that are its own */
+	u64 beat_ns;		  /* when it was last here; 0: it is not looked after */
+	u32 called;		  /* NMIs that are its own, */
+	bool was_silent;	  /* or the last one came because it was silent */
+	u64 called_ns, looked_ns; /* when it was called, or looked into then */
 };
 
 static DEFINE_PER_CPU(struct watch, watches);
@@ -156,35 +160,51 @@ static bool look_from_nmi(struct pt_regs *regs, unsigned int looks)
 	return called;
 }
 
-/* One from elsewhere may be the only one that comes. How long the call has taken is not known, but for
- * how long the CPU has come to nothing else. */
-static bool look_if_silent(struct pt_regs *regs)
+/* Nobody else is there who would send NMIs. */
+static bool is_alone(u64 now_ns)
 {
-	u64 beat_ns = __this_cpu_read(watches.beat_ns), now_ns = ktime_get_mono_fast_ns();
-	u64 looks;
+	unsigned int cpu;
 
-	if (!beat_ns || now_ns < beat_ns + SILENCE_MS * NSEC_PER_MSEC)
-		return false;
-	looks = div_u64(now_ns - beat_ns, SUSPECT_MS * NSEC_PER_MSEC) - SILENCE_MS / SUSPECT_MS;
-	return looks >= LOOKS_SILENT && look_from_nmi(regs, min_t(u64, looks, LOOKS_MAX));
+	for_each_online_cpu(cpu)
+		if (cpu != smp_processor_id() &&
+		    now_ns < READ_ONCE(per_cpu(watches, cpu).beat_ns) + SILENCE_NS)
+			return false;
+	return true;
 }
 
+/* An NMI from elsewhere may be the only one that comes. How long the call has taken is not known, but for
+ * how long the CPU has come to nothing else. */
+static bool look_if_silent(struct watch *watch, struct pt_regs *regs, u64 now_ns)
+{
+	u64 from_ns = watch->beat_ns + SILENCE_NS;
+
+	if (!watch->beat_ns || now_ns < from_ns + LOOKS_SILENT * SUSPECT_NS || !is_alone(now_ns))
+		return false;
+	from_ns = max(from_ns, watch->looked_ns);
+	watch->looked_ns = now_ns;
+	return look_from_nmi(regs,
+			     clamp_t(u64, div_u64(now_ns - from_ns, SUSPECT_NS), 1, LOOKS_MAX));
+}
+
+/* The first of the handlers of each NMI. Whether it was for a call is told once it is nobody else's. */
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
-	u32 *called = this_cpu_ptr(&watches.called);
+	struct watch *watch = this_cpu_ptr(&watches);
+	u64 now_ns = ktime_get_mono_fast_ns();
 
-	if (!READ_ONCE(*called)) {
-		look_if_silent(regs);
+	/* One that did not come for a call of another CPU is not waited for any more. */
+	if (!READ_ONCE(watch->called) || now_ns > READ_ONCE(watch->called_ns) + SILENCE_NS) {
+		watch->was_silent = look_if_silent(watch, regs, now_ns);
 		return NMI_DONE;
 	}
-	WRITE_ONCE(*called, *called - 1);
+	WRITE_ONCE(watch->called, watch->called - 1);
 	look_from_nmi(regs, LOOKS_NMI);
 	return NMI_HANDLED;
 }
 
 static int on_unknown_nmi(unsigned int type, struct pt_regs *regs)
 {
-	return look_if_silent(regs) ? NMI_HANDLED : NMI_DONE;
+	return __this_cpu_read(watches.was_silent) ? NMI_HANDLED : NMI_DONE;
 }
 
 /* The next CPU, and those behind it that nobody else looks after. */
@@ -196,9 +216,10 @@ static void look_after_others(u64 now_ns)
 		struct watch *watch = per_cpu_ptr(&watches, cpu);
 		u64 beat_ns = READ_ONCE(watch->beat_ns);
 
-		if (cpu == self || !beat_ns || now_ns < beat_ns + SILENCE_MS * NSEC_PER_MSEC)
+		if (cpu == self || !beat_ns || now_ns < beat_ns + SILENCE_NS)
 			break;
 		/* One may come for the last call between this and its own. */
+		WRITE_ONCE(watch->called_ns, now_ns);
 		WRITE_ONCE(watch->called, 2);
 		apic->send_IPI(cpu, NMI_VECTOR);
 	}

@@ -37,7 +37,7 @@ expect() {
 # Lines of the kernel log that no test may cause.
 COMPLAINTS='WARNING: |BUG: |Oops|general protection|soft lockup|hard LOCKUP|rcu: INFO'
 COMPLAINTS+='|blocked for more than|refcount_t|unregister_netdevice: waiting|list_(add|del) corr'
-COMPLAINTS+='|scheduling while atomic|RTNL: assertion|[Ll]eaked|double free|Bad page state'
+COMPLAINTS+='|NMI received|scheduling while atomic|RTNL: assertion|[Ll]eaked|double free|Bad page state'
 
 clean_log() {
 	! dmesg | grep -E "$COMPLAINTS"
