@@ -8,7 +8,13 @@
 . lib/recover.sh
 
 recover() {
-	recover_driver faulty_net "$@" && flows_go_on
+	recover_driver faulty_net "$@" && flows_go_on || return
+	jq '.released // {} | .timer + .hrtimer + .work' "$RESULTS/swap.json" >>"$RESULTS/pending"
+}
+
+# Those that come while the driver is taken out are refused, and not set again: none may be left.
+some_were_pending() {
+	jq -es 'add >= 1' "$RESULTS/pending"
 }
 
 fault() {
@@ -42,8 +48,7 @@ check "the driver is armed" recovctl arm faulty_net --json
 flows_start --rate 50
 
 check "one that serves is taken out without being called" recover --untrusted
-check "what it had was taken" released '.irq == 2 and .napi == 2 and .call == 2 and .driver == 1 and
-	.timer + .hrtimer + .work >= 1'
+check "what it had was taken" released '.irq == 2 and .napi == 2 and .call == 2 and .driver == 1'
 check "its threads are gone but for the new ones" eventually 5 threads 2
 check "its interrupts likewise" handlers
 check "the flows go on" flows_alive
@@ -63,6 +68,7 @@ check "one that fails when it is stopped, too" recover
 check "which is told" released '.driver == 1'
 check "without a fault it leaves by itself" recover
 check "which is told" test "$(jq -cM .released "$RESULTS/swap.json")" = null
+check "timers and works that were pending were taken, too" some_were_pending
 
 check "its threads are gone but for the new ones" eventually 5 threads 2
 sleep 2
