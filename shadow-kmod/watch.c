@@ -2,8 +2,8 @@
 /*
  * Notices calls into armed drivers that do not end. Each CPU looks at what it was interrupted in, ten
  * times a second. One that does not get there any more has interrupts off: another CPU sends it NMIs
- * to look in. Where none is left to do so, an NMI from elsewhere does it: a hardware watchdog's, unless
- * its driver panics, an operator's, or that of a counter of performance.
+ * to look in. Where none is left to do so, an NMI from elsewhere does it, as a hardware watchdog's, unless
+ * its driver panics.
  */
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>

@@ -130,19 +130,19 @@ mungekey --create --keyfile="$home/munge.key"
 # Its folder may be one that a group can write to.
 start munged --foreground --force --key-file="$home/munge.key" --socket="$home/munge.socket" \
 	--pid-file="$home/munged.pid" --log-file="$home/munged.log" --seed-file="$home/munge.seed"
-eventually 30 test -S "$home/munge.socket" || die "munged: $(tail -n 1 "$home/munged.out")"
+eventually 10 test -S "$home/munge.socket" || die "munged: $(tail -n 1 "$home/munged.out")"
 start slurmctld -D
 start slurmd -D
-eventually 60 idle || die "Slurm: $(grep -h 'error:' "$home"/slurm*.log | tail -n 1)"
+eventually 30 idle || die "Slurm: $(grep -h 'error:' "$home"/slurm*.log | tail -n 1)"
 
 job=$(sbatch --parsable --array=1-2 --cpus-per-task=1 --output="$home/task-%a" \
 	tests/campaign.d/campaign.sbatch "$home/c" --kernel "$kernel" --seeds 8 --mode stock --golden 1)
 report=$(sbatch --parsable --dependency="afterok:$job" --kill-on-invalid-dep=yes \
 	--output="$home/report" \
 	--wrap "tests/campaign report $home/c/shard-* --out $home/c --min-valid 100")
-check "a shard runs" eventually 300 has_trial
+check "a shard runs" eventually 150 has_trial
 check "which is preempted" scontrol requeue "${job}_1"
-check "the array job and the report after it come to an end" eventually 450 no_jobs
+check "the array job and the report after it come to an end" eventually 200 no_jobs
 check "each shard ended well" ended_well "$job"
 check "so did the report" ended_well "$report"
 check "one shard was started again" test "$(restarted "${job}_1")" = Restarts=1

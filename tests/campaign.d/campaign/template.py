@@ -19,7 +19,7 @@ BUILD = TOP / "build"
 SHM = pathlib.Path("/dev/shm")
 PREFIX = "recov-campaign."
 MEGABYTES = 768
-WARM_SECONDS = 600
+WARM_SECONDS = 300
 
 
 def remove_leftovers():

@@ -9,7 +9,7 @@ from .qmp import QmpError
 
 # A guest that is silent for so long has hung: of the time of its CPU, or, when it uses none, of ours.
 SILENT_CPU_SECONDS = 4.0
-SILENT_SECONDS = 60.0
+SILENT_SECONDS = 30.0
 # Nothing that a trial waits for takes so long.
 LIMIT_CPU_SECONDS = 90.0
 # For a guest that hung or panicked to tell where it was, of the time of its CPU, or of ours.
