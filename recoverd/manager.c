@@ -2,10 +2,8 @@
 /* The daemon itself: puts its parts together, starts and stops them. */
 #include "manager.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
@@ -15,6 +13,7 @@
 #include "faults.h"
 #include "interruption.h"
 #include "inventory.h"
+#include "lock.h"
 #include "log.h"
 #include "observation.h"
 #include "probe.h"
@@ -132,36 +131,17 @@ static int read_boot_id(char **ret_boot_id)
 	return *ret_boot_id ? 0 : -ENOMEM;
 }
 
-/* One daemon a machine: the lock goes with the process, however it ends. */
 static int take_lock(struct manager *manager)
 {
 	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int fd = -1;
-	char pid[32] = "";
-	int n;
 
 	if (mkdir(manager->options.runtime_dir, 0755) < 0 && errno != EEXIST)
 		return log_errno(LOG_ERR, -errno, "%s can't be made: %m",
 				 manager->options.runtime_dir);
 	if (asprintf(&path, "%s/lock", manager->options.runtime_dir) < 0)
 		return -ENOMEM;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return log_errno(LOG_ERR, -errno, "%s can't be opened: %m", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
-			return log_errno(LOG_ERR, -errno, "%s can't be locked: %m", path);
-		if (read(fd, pid, sizeof(pid) - 1) < 0)
-			pid[0] = '\0';
-		pid[strcspn(pid, "\n")] = '\0';
-		return log_errno(LOG_ERR, -EALREADY, "Another recoverd is running, process %s",
-				 pid);
-	}
-	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n)
-		return log_errno(LOG_ERR, -EIO, "%s can't be written", path);
-	manager->lock_fd = TAKE_FD(fd);
-	return 0;
+	manager->lock_fd = lock_take(path);
+	return manager->lock_fd < 0 ? manager->lock_fd : 0;
 }
 
 /* ---- signals ---- */

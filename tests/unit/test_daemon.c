@@ -170,6 +170,17 @@ static void it_refuses_to_start_twice(void **state)
 	assert_int_equal(run("$recovctl status"), 0);
 }
 
+/* As when one that was killed still detaches its programs. */
+static void it_waits_for_one_that_is_ending(void **state)
+{
+	assert_int_equal(run("mkdir -p $D/run; echo 1 >$D/run/lock; "
+			     "flock $D/run/lock sleep 0.8 >&- & sleep 0.2; "
+			     "flock -n $D/run/lock true"),
+			 1);
+	start();
+	assert_true(is_alive(daemon_pid()));
+}
+
 static void it_ends_when_asked_and_leaves_no_socket(void **state)
 {
 	pid_t pid;
@@ -425,6 +436,7 @@ int main(void)
 		TEST(in_the_background_it_returns_when_ready),
 		TEST(in_the_background_it_says_why_it_can_not_start),
 		TEST(it_refuses_to_start_twice),
+		TEST(it_waits_for_one_that_is_ending),
 		TEST(it_ends_when_asked_and_leaves_no_socket),
 		TEST(it_starts_again_after_it_was_killed),
 		TEST(it_reloads_and_opens_its_output_anew),
