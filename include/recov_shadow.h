@@ -245,12 +245,14 @@ struct recov_fault {
 /* ARMED: what the shadow knows of an armed driver. in: driver, flags. ENOENT: it is not loaded, or not
  * armed. With RECOV_ARMED_TRUST a driver that has failed is called again, so that it can be stopped
  * and removed as usual; until then it can't be unloaded. RECOV_ARMED_DISTRUST takes that back if it
- * is still loaded. out: what held before. */
+ * is still loaded. RECOV_ARMED_FAIL: it fails, without a fault: calls in it that wait for what would have
+ * to come from it end within a second. out: what held before. */
 #define RECOV_ARMED_TRUST    (1u << 0)
 #define RECOV_ARMED_DISTRUST (1u << 1)
 /* With TRUST: if it fails while it is being unloaded, what RELEASE does is done at the end of its exit
  * function, so that the unloading ends. */
 #define RECOV_ARMED_RELEASE (1u << 2)
+#define RECOV_ARMED_FAIL    (1u << 3)
 
 struct recov_armed {
 	char driver[RECOV_NAME_LEN];

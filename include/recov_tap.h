@@ -34,9 +34,11 @@
  * table of versions, with RECOV_TWIN_PREFIX before their own: exports of the shadow module, too, which
  * do the same and keep in mind which locks the driver holds. So a call that would wait for a lock
  * that its CPU or task holds already ends before it does, and one that is cut short lets go of those
- * that it has taken. Locks that are not in the list, as semaphores, are none of that. From
- * kfree() on they look at their argument, and end the call if it can't be right. Those whose names
- * differ from kernel to kernel are exported where there is such a function.
+ * that it has taken. Locks that are not in the list, as those of readers and writers that sleep, are none
+ * of that. Who waits for a work that waits for one of its mutexes ends likewise. From
+ * wait_for_completion() on they do not wait for a driver that has failed. From kfree() on they look
+ * at their argument, and end the call if it can't be right. Those whose names differ from kernel to
+ * kernel are exported where there is such a function.
  */
 #ifndef RECOV_TAP_H
 #define RECOV_TAP_H
@@ -91,6 +93,16 @@
 	X(rtnl_lock_killable)                                                                      \
 	X(rtnl_trylock)                                                                            \
 	X(rtnl_unlock)                                                                             \
+	X(flush_work)                                                                              \
+	X(flush_delayed_work)                                                                      \
+	X(cancel_work_sync)                                                                        \
+	X(cancel_delayed_work_sync)                                                                \
+	X(wait_for_completion)                                                                     \
+	X(wait_for_completion_interruptible)                                                       \
+	X(wait_for_completion_killable)                                                            \
+	X(down)                                                                                    \
+	X(down_interruptible)                                                                      \
+	X(down_killable)                                                                           \
 	X(kfree)                                                                                   \
 	X(kvfree)                                                                                  \
 	X(kmem_cache_free)                                                                         \

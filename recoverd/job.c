@@ -221,6 +221,7 @@ static int make_plan(const struct job *job, const struct replug_host *host,
 		.loaded = job->target == TARGET_LOADED,
 		.parameters = job->parameters,
 		.without_devices = job->without_devices,
+		.untrusted = job->untrusted && job->kind == JOB_SWAP,
 	};
 	const struct replug_module *modules;
 	size_t n;

@@ -94,6 +94,15 @@ static unsigned host_pins(void *ctx, const char *driver)
 	       !shadow_ioctl(*(int *)ctx, RECOV_IOC_ARMED, &armed) && armed.failed;
 }
 
+static int host_fail(void *ctx, const char *driver)
+{
+	struct recov_armed armed = {.flags = RECOV_ARMED_FAIL};
+
+	if (!copy_name(armed.driver, sizeof(armed.driver), driver, strlen(driver)))
+		return -ENOENT;
+	return shadow_ioctl(*(int *)ctx, RECOV_IOC_ARMED, &armed);
+}
+
 static int host_busy(void *ctx, char driver[REPLUG_NAME_MAX])
 {
 	struct recov_info info = {};
@@ -119,6 +128,7 @@ void replug_host_init(struct replug_host *host, int fd, int *fd_storage)
 		.symbol = host_symbol,
 		.devices = host_devices,
 		.pins = host_pins,
+		.fail = host_fail,
 		.busy = host_busy,
 		.ctx = fd_storage,
 	};

@@ -146,14 +146,37 @@ static int check_busy(const struct replug_host *host, const char *driver,
 	return 0;
 }
 
+static int check_untrusted(const struct replug_image *image, struct replug_error *err)
+{
+	const char *name = replug_image_name(image), *registers = replug_image_registers(image);
+
+	if (!replug_image_armed(image))
+		return replug_fail(err, REPLUG_FAULT_REFUSED, -EOPNOTSUPP,
+				   "%s is not armed: it can't be taken out without being called",
+				   name);
+	if (registers)
+		return replug_fail(err, REPLUG_FAULT_REFUSED, -EOPNOTSUPP,
+				   "%s can't be taken out without being called: nobody else takes "
+				   "back what it registers by %s",
+				   name, registers);
+	return 0;
+}
+
 static int find_devices(const struct replug_host *host, const char *driver,
 			const struct replug_target *target, struct replug_plan *plan,
 			struct replug_error *err)
 {
 	int r = host->devices(host->ctx, driver, &plan->devices, &plan->n_devices);
 
+	if (r == -EBUSY && target->untrusted && host->fail && host->fail(host->ctx, driver) == 0)
+		r = host->devices(host->ctx, driver, &plan->devices, &plan->n_devices);
 	if (r == -ENOENT)
 		return replug_fail(err, REPLUG_FAULT_REFUSED, r, "%s is not loaded", driver);
+	if (r == -EBUSY)
+		return replug_fail(err, REPLUG_FAULT_REFUSED, r,
+				   "the devices of %s can't be told: somebody keeps the lock of "
+				   "the network (rtnl)",
+				   driver);
 	if (r)
 		return replug_fail(err, REPLUG_FAULT_UNSUPPORTED, r,
 				   "the shadow module cannot tell the devices of %s: %s", driver,
@@ -263,6 +286,8 @@ int replug_plan_target(const struct replug_host *host, const char *driver,
 		r = compat_check(&modules, &closure, new_image, err);
 	if (!r)
 		r = check_signatures(&modules, &closure, new_image, err);
+	if (!r && target->untrusted)
+		r = check_untrusted(closure.modules[0].image, err);
 	if (r)
 		return r;
 

@@ -82,7 +82,7 @@ const void *replug_image_section(const struct replug_image *image, const char *n
 
 struct btf; /* of libbpf */
 
-#define REPLUG_ARM_TWINS 83
+#define REPLUG_ARM_TWINS 93
 /* The exports of the shadow module that take the place of imports; NULL at the end. */
 extern const char *const replug_arm_twins[REPLUG_ARM_TWINS + 1];
 
@@ -150,6 +150,9 @@ struct replug_host {
 	/* How many references on the driver's module the shadow itself has, as on one that has failed,
 	 * and gives back in time. NULL: never any. */
 	unsigned (*pins)(void *ctx, const char *driver);
+	/* Makes an armed driver fail, so that calls which wait in it end; -ENOENT: it is not armed. NULL:
+	 * that can't be done. */
+	int (*fail)(void *ctx, const char *driver);
 	/* "" or the driver another swap is about. */
 	int (*busy)(void *ctx, char driver[REPLUG_NAME_MAX]);
 	void *ctx;
@@ -194,6 +197,9 @@ struct replug_target {
 	/* A driver that has none is just taken out and put in; devices that a swap of it which has
 	 * failed still keeps go to the image that is put in. */
 	bool without_devices;
+	/* It is about to be taken out without being called: refused where that can't be. If a call in it
+	 * keeps its devices from being known, it is made to fail for that. */
+	bool untrusted;
 };
 
 int replug_plan_target(const struct replug_host *host, const char *driver,

@@ -393,23 +393,6 @@ static int begin(struct swap *s, const struct replug_plan *plan, int fd,
 	return 0;
 }
 
-static int check_untrusted(struct swap *s)
-{
-	const struct replug_module *driver = &s->modules[0];
-	const char *registers = replug_image_registers(driver->old_image);
-
-	if (!replug_image_armed(driver->old_image))
-		return replug_fail(&s->result->error, REPLUG_FAULT_REFUSED, -EOPNOTSUPP,
-				   "%s is not armed: it can't be taken out without being called",
-				   driver->name);
-	if (registers)
-		return replug_fail(&s->result->error, REPLUG_FAULT_REFUSED, -EOPNOTSUPP,
-				   "%s can't be taken out without being called: nobody else takes "
-				   "back what it registers by %s",
-				   driver->name, registers);
-	return 0;
-}
-
 static int arm(struct swap *s)
 {
 	struct recov_arm arm = {
@@ -423,11 +406,6 @@ static int arm(struct swap *s)
 	if (s->options.leave_out)
 		strncpy(arm.device, s->options.leave_out_of, sizeof(arm.device) - 1);
 	phase_begin(s, REPLUG_PLAN);
-	if (s->options.untrusted) {
-		r = check_untrusted(s);
-		if (r)
-			return r;
-	}
 	r = swap_verb(s, RECOV_IOC_ARM, &arm);
 	if (r == -EBUSY)
 		return replug_fail(&s->result->error, REPLUG_FAULT_REFUSED, r,

@@ -8,6 +8,7 @@
 #include <linux/sched/task_stack.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "held.h"
 #include "shadow.h"
@@ -198,6 +199,9 @@ struct mutex *held_rtnl;
 struct mutex_slot {
 	struct task_struct *task; /* compared, never looked into; NULL: free */
 	struct mutex *lock;
+	/* Of one that waits: the work that its task serves, and that which it waits for instead of a
+	 * lock. */
+	const struct work_struct *serves, *work;
 	unsigned long sp; /* where the stack was */
 };
 
@@ -210,7 +214,7 @@ static struct mutex_slot *nth_slot(struct mutex_slot *table, const struct task_s
 	return &table[(hash_ptr(task, SLOTS_ORDER) + i) % SLOTS];
 }
 
-static bool take_slot(struct mutex_slot *table, struct mutex *lock)
+static bool take_slot(struct mutex_slot *table, struct mutex *lock, const struct work_struct *work)
 {
 	unsigned int i;
 
@@ -220,6 +224,8 @@ static bool take_slot(struct mutex_slot *table, struct mutex *lock)
 		if (READ_ONCE(slot->task) || cmpxchg(&slot->task, NULL, current))
 			continue;
 		slot->sp = current_stack_pointer;
+		WRITE_ONCE(slot->serves, table == waits ? current_work() : NULL);
+		WRITE_ONCE(slot->work, work);
 		WRITE_ONCE(slot->lock, lock);
 		return true;
 	}
@@ -229,6 +235,7 @@ static bool take_slot(struct mutex_slot *table, struct mutex *lock)
 static void free_slot(struct mutex_slot *slot)
 {
 	WRITE_ONCE(slot->lock, NULL);
+	WRITE_ONCE(slot->work, NULL);
 	smp_store_release(&slot->task, NULL);
 }
 
@@ -257,18 +264,38 @@ static struct task_struct *owner_of(const struct mutex *lock)
 
 #define CIRCLE_MAX 8 /* tasks */
 
+/* What the task that serves it waits for; NULL: it does not, or for something else. */
+static const struct mutex *lock_for(const struct work_struct *work)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS; i++) {
+		const struct mutex *lock = READ_ONCE(waits[i].lock);
+
+		if (lock && READ_ONCE(waits[i].serves) == work && READ_ONCE(waits[i].task))
+			return lock;
+	}
+	return NULL;
+}
+
 static bool leads_back(const struct mutex *lock)
 {
 	unsigned int i;
 
 	for (i = 0; i < CIRCLE_MAX && lock; i++) {
 		const struct task_struct *owner = owner_of(lock);
+		const struct work_struct *work;
 		const struct mutex_slot *wait;
 
 		if (owner == current)
 			return true;
 		wait = owner ? wait_of(owner) : NULL;
-		lock = wait ? READ_ONCE(wait->lock) : NULL;
+		if (!wait)
+			return false;
+		work = READ_ONCE(wait->work);
+		if (work && work == current_work())
+			return true;
+		lock = work ? lock_for(work) : READ_ONCE(wait->lock);
 	}
 	return false;
 }
@@ -299,7 +326,7 @@ bool held_wait(struct mutex *lock, unsigned long caller)
 
 	if (likely(!atomic_long_read(&lock->owner)))
 		return false;
-	noted = take_slot(waits, lock);
+	noted = take_slot(waits, lock, NULL);
 	smp_mb(); /* of two that close a circle, one sees the other */
 	if (!is_circle(lock))
 		return noted;
@@ -308,9 +335,24 @@ bool held_wait(struct mutex *lock, unsigned long caller)
 	return false;
 }
 
+bool held_wait_work(struct work_struct *work, unsigned long caller)
+{
+	bool noted;
+
+	if (likely(!(work_busy(work) & WORK_BUSY_RUNNING)))
+		return false;
+	noted = take_slot(waits, NULL, work);
+	smp_mb(); /* as above */
+	if (work != current_work() && !is_circle(lock_for(work)))
+		return noted;
+	held_wait_over();
+	trap_deadlock((unsigned long)work, caller);
+	return false;
+}
+
 void held_add_mutex(struct mutex *lock)
 {
-	take_slot(slots, lock);
+	take_slot(slots, lock, NULL);
 }
 
 bool held_drop_mutex(struct mutex *lock)

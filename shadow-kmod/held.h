@@ -86,6 +86,9 @@ static __always_inline void held_check(unsigned long lock, unsigned long caller)
  * that it does not any more. May be preempted. */
 bool held_wait(struct mutex *lock, unsigned long caller);
 void held_wait_over(void);
+/* Likewise of a work: the task serves it itself, or whoever does waits for one of the task's mutexes. */
+struct work_struct;
+bool held_wait_work(struct work_struct *work, unsigned long caller);
 /* A mutex that the task has just taken, or is about to give back. May be preempted. False: it is not in
  * the list. */
 void held_add_mutex(struct mutex *lock);

@@ -159,7 +159,8 @@ static long session_armed(void __user *arg)
 
 	if (copy_from_user(&armed, arg, sizeof(armed)))
 		return -EFAULT;
-	if (armed.flags & ~(RECOV_ARMED_TRUST | RECOV_ARMED_DISTRUST | RECOV_ARMED_RELEASE) ||
+	if (armed.flags & ~(RECOV_ARMED_TRUST | RECOV_ARMED_DISTRUST | RECOV_ARMED_RELEASE |
+			    RECOV_ARMED_FAIL) ||
 	    armed.pad || !string_ok(armed.driver, sizeof(armed.driver)))
 		return -EINVAL;
 	err = tap_armed(&armed);

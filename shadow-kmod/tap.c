@@ -156,6 +156,18 @@ bool tap_has_failed(unsigned long function)
 	return has_failed(function, false);
 }
 
+bool tap_has_failed_at(unsigned long address)
+{
+	struct tap_image *image;
+	bool failed = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(image, &images, list)
+		failed |= tap_is_in(image, address) && !tap_serves(image);
+	rcu_read_unlock();
+	return failed;
+}
+
 bool tap_forgive(unsigned long function)
 {
 	return has_failed(function, true);
@@ -223,7 +235,8 @@ int tap_armed(struct recov_armed *armed)
 			image->release_at_exit = armed->flags & RECOV_ARMED_RELEASE;
 			trust(image);
 		}
-		if (image->trusted && armed->flags & RECOV_ARMED_DISTRUST)
+		if (armed->flags & RECOV_ARMED_FAIL ||
+		    (image->trusted && armed->flags & RECOV_ARMED_DISTRUST))
 			distrust(image);
 		err = 0;
 		break;

@@ -146,6 +146,8 @@ int tap_armed(struct recov_armed *armed);
 bool tap_image_fail(struct tap_image *image);
 /* Is it a function of an image that has failed? May sleep. */
 bool tap_has_failed(unsigned long function);
+/* Is that place in one? Any context. */
+bool tap_has_failed_at(unsigned long address);
 /* Likewise; then that is called again. */
 bool tap_forgive(unsigned long function);
 /* Has an image of that driver failed, so that a call into it may have been cut short? May sleep. */

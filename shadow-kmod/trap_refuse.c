@@ -19,7 +19,7 @@ static void cut_stack(struct fault *fault, unsigned long caller)
 	memset(fault->stack + RECOV_FAULT_STACK_DEPTH - i, 0, i * sizeof(u64));
 }
 
-/* Returns if the CPU is in no call. */
+/* Returns if the CPU is in no call. Without a cause nothing is noted. */
 static noinline void end_call(struct fault *fault, unsigned long caller)
 {
 	struct pt_regs regs = {.cs = __KERNEL_CS};
@@ -31,9 +31,11 @@ static noinline void end_call(struct fault *fault, unsigned long caller)
 	record = trap_find(&regs, fault);
 	if (!record)
 		return;
-	cut_stack(fault, caller);
-	regs.ip = caller;
-	fault_note(record, &regs, fault);
+	if (fault->cause) {
+		cut_stack(fault, caller);
+		regs.ip = caller;
+		fault_note(record, &regs, fault);
+	}
 	recov_tap_jump(record);
 }
 
@@ -57,6 +59,15 @@ noinline void trap_bad_answer(unsigned long answer, unsigned long function)
 	struct fault fault = {.cause = RECOV_FAULT_ANSWER, .address = answer};
 
 	end_call(&fault, function);
+}
+
+noinline void trap_abandoned(unsigned long caller)
+{
+	struct fault fault = {};
+
+	/* There release_calls() leads it to. */
+	if (caller == (unsigned long)recov_tap_end || tap_has_failed_at(caller))
+		end_call(&fault, caller);
 }
 
 void trap_unbalanced(struct tap_record *record)

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The twins: what armed drivers call in place of the kernel's functions for locks; see recov_tap.h. */
+/* The twins: what armed drivers call in place of the kernel's functions for locks, and for
+ * works that may wait for one; see recov_tap.h. */
 #include <linux/instruction_pointer.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #include "held.h"
 #include "net.h"
 #include "twin.h"
-
-#define TWIN_DEFINE(type, name, ...)                                                               \
-	type TWIN(name)(__VA_ARGS__);                                                              \
-	EXPORT_SYMBOL_GPL(recov_twin_##name);                                                      \
-	type TWIN(name)(__VA_ARGS__)
 
 #define TWIN_LOCK(name, lock_type, kind)                                                           \
 	TWIN_DEFINE(void, name, lock_type *lock) __acquires(lock)                                  \
@@ -209,3 +206,19 @@ TWIN_DEFINE(void, rtnl_unlock, void)
 	held_drop_rtnl();
 	rtnl_unlock();
 }
+
+#define TWIN_WORK(name, work_type, its_work)                                                       \
+	TWIN_DEFINE(bool, name, work_type *work)                                                   \
+	{                                                                                          \
+		bool waits = held_wait_work(its_work, _RET_IP_);                                   \
+		bool was = name(work);                                                             \
+                                                                                                   \
+		if (unlikely(waits))                                                               \
+			held_wait_over();                                                          \
+		return was;                                                                        \
+	}
+
+TWIN_WORK(flush_work, struct work_struct, work)
+TWIN_WORK(cancel_work_sync, struct work_struct, work)
+TWIN_WORK(flush_delayed_work, struct delayed_work, &work->work)
+TWIN_WORK(cancel_delayed_work_sync, struct delayed_work, &work->work)

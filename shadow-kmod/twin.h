@@ -10,6 +10,11 @@
 
 #define TWIN(name) recov_twin_##name
 
+#define TWIN_DEFINE(type, name, ...)                                                               \
+	type TWIN(name)(__VA_ARGS__);                                                              \
+	EXPORT_SYMBOL_GPL(recov_twin_##name);                                                      \
+	type TWIN(name)(__VA_ARGS__)
+
 /* In a twin: ends the driver's call for its argument. */
 #define TWIN_CHECK(name, right, argument)                                                          \
 	do {                                                                                       \

@@ -30,6 +30,11 @@ told() {
 	[[ -s $RESULTS/$1 ]]
 }
 
+# told_of_it: as a fault, or as a call that hangs.
+told_of_it() {
+	told driver.fault || told driver.hang
+}
+
 # reach CONTEXT: what the driver cannot have itself called for.
 reach() {
 	case $1 in
@@ -92,7 +97,7 @@ cell() {
 		echo "$1 $2" >"$FAULT"
 		reach "$2"
 	} &>"$RESULTS/reach" &
-	eventually $FAULT_LIMIT told driver.fault || {
+	eventually $FAULT_LIMIT told_of_it || {
 		no_fault
 		return 1
 	}
@@ -146,8 +151,8 @@ load() {
 }
 
 mkdir -p /etc/recoverd/policies.d
-printf '%s\n' '[Match]' 'Driver=faulty_*' '[Recover]' Steps=restart Backoff=0 Limit=1000 \
-	Interval=1ms >/etc/recoverd/policies.d/10-faulty.policy
+printf '%s\n' '[Match]' 'Driver=faulty_*' '[Recover]' Steps='restart untrusted' Backoff=0 Limit=1000 \
+	Interval=1ms '[Detect]' 'On=fault hang' Grace=0 >/etc/recoverd/policies.d/10-faulty.policy
 faulty_pair
 start_recoverd
 recovctl arm faulty_net >/dev/null

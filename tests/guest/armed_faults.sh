@@ -14,7 +14,7 @@ FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-po
 	bad-timer under-spinlock bad-napi under-bus-spinlock bad-kfree under-bus-mutex irqs-off
 	bh-off rcu loop loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock
 	mutex-circle breakpoint bad-unlock bad-delay smashed-record under-rtnl bad-map kept-lock
-	other-stack kept-mutex)
+	other-stack kept-mutex work-circle wait-for-itself)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [budget]=softirq
@@ -25,7 +25,8 @@ declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protectio
 	[bad-list]=invalid-opcode [overflow]=double-fault [lost-stack]=double-fault
 	[other-stack]=double-fault [loop]=hang
 	[loop-irqs-off]=hang [spin-deadlock]=deadlock [spin-deadlock-irqsave]=deadlock
-	[mutex-deadlock]=deadlock [mutex-circle]=deadlock [bad-kfree]=bad-argument
+	[mutex-deadlock]=deadlock [mutex-circle]=deadlock
+	[work-circle]=deadlock [wait-for-itself]=deadlock [bad-kfree]=bad-argument
 	[bad-skb]=bad-argument [bad-napi]=bad-argument [bad-timer]=bad-argument
 	[bad-work]=bad-argument [bad-unlock]=bad-argument [bad-delay]=bad-argument
 	[bad-map]=bad-argument [no-stats]=bad-answer [kept-lock]=bad-answer
@@ -95,9 +96,9 @@ can_be() {
 	case $1 in
 	bh-off) [[ ! $2 =~ ^(hrtimer|hardirq)$ ]] ;;
 	kept-lock) [[ $2 =~ ^(xmit|work|timer|napi|hardirq)$ ]] ;;
-	kept-mutex) [[ $2 == work ]] ;;
+	kept-mutex | wait-for-itself) [[ $2 == work ]] ;;
 	under-rtnl) [[ $2 =~ ^(work|kthread)$ ]] ;;
-	mutex-* | under-bus-mutex) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
+	mutex-* | work-circle | under-bus-mutex) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
 	esac
 }
 

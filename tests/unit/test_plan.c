@@ -396,6 +396,33 @@ static void test_driver_without_devices_is_refused(void **state)
 	assert_refused(m, "eth", NULL, REPLUG_FAULT_REFUSED, "no device is bound to eth");
 	m->devices_error = -ENOENT;
 	assert_refused(m, "eth", NULL, REPLUG_FAULT_REFUSED, "eth is not loaded");
+	m->devices_error = -EBUSY;
+	assert_refused(m, "eth", NULL, REPLUG_FAULT_REFUSED,
+		       "the devices of eth can't be told: somebody keeps the lock of the network "
+		       "(rtnl)");
+}
+
+static int must_not_fail(void *ctx, const char *driver)
+{
+	fail_msg("%s was made to fail", driver);
+	return 0;
+}
+
+/* Nor is anything done to it. */
+static void test_what_is_not_armed_is_not_taken_out_without_being_called(void **state)
+{
+	const struct replug_target target = {.loaded = true, .untrusted = true};
+	struct replug_plan *plan = NULL;
+	struct machine *m = *state;
+	struct replug_error error;
+
+	machine_module(m, "eth", "", 0);
+	m->devices_error = -EBUSY;
+	m->host.fail = must_not_fail;
+	assert_int_equal(replug_plan_target(&m->host, "eth", &target, &plan, &error), -EOPNOTSUPP);
+	assert_string_equal(error.text,
+			    "eth is not armed: it can't be taken out without being called");
+	assert_null(plan);
 }
 
 static void test_driver_without_devices_is_planned_when_told_so(void **state)
@@ -542,6 +569,7 @@ int main(void)
 		MACHINE_TEST(test_same_build_id_is_enough),
 		MACHINE_TEST(test_driver_without_devices_is_refused),
 		MACHINE_TEST(test_driver_without_devices_is_planned_when_told_so),
+		MACHINE_TEST(test_what_is_not_armed_is_not_taken_out_without_being_called),
 		MACHINE_TEST(test_parameters_come_after_those_of_modprobe),
 		MACHINE_TEST(test_device_that_can_not_be_carried_over_is_refused),
 		MACHINE_TEST(test_plan_is_restored_from_paths),

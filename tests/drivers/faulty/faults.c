@@ -18,6 +18,7 @@
 #include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched.h>
+#include <linux/semaphore.h>
 #include <linux/sizes.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
@@ -453,8 +454,52 @@ static noinline void faulty_mutex_circle(void)
 	mutex_unlock(&faulty_mutex);
 }
 
+static DECLARE_COMPLETION(faulty_work_begun);
+
+static void faulty_take_first(struct work_struct *work)
+{
+	complete(&faulty_work_begun);
+	mutex_lock(&faulty_mutex);
+	mutex_unlock(&faulty_mutex);
+}
+
+static DECLARE_WORK(faulty_first_work, faulty_take_first);
+
+/* As drivers that wait for a work while they have a lock that the work is about to take. */
+static noinline void faulty_work_circle(void)
+{
+	mutex_lock(&faulty_mutex);
+	queue_work(system_unbound_wq, &faulty_first_work);
+	wait_for_completion(&faulty_work_begun);
+	cancel_work_sync(&faulty_first_work);
+	mutex_unlock(&faulty_mutex);
+}
+
+static noinline void faulty_wait_for_itself(void)
+{
+	cancel_work_sync(current_work());
+}
+
+static DECLARE_COMPLETION(faulty_never_done);
+
+static noinline void faulty_wait(void)
+{
+	wait_for_completion(&faulty_never_done);
+}
+
+static struct semaphore faulty_semaphore = __SEMAPHORE_INITIALIZER(faulty_semaphore, 1);
+
+static noinline void faulty_down_twice(void)
+{
+	down(&faulty_semaphore);
+	down(&faulty_semaphore);
+	up(&faulty_semaphore);
+	up(&faulty_semaphore);
+}
+
 void faulty_finish(void)
 {
+	cancel_work_sync(&faulty_first_work);
 	cancel_work_sync(&faulty_second_work);
 	free_page((unsigned long)faulty_page);
 }
@@ -517,4 +562,8 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("spin-deadlock-irqsave", faulty_spin_deadlock_irqsave, 0),
 	FAULT("mutex-deadlock", faulty_mutex_deadlock, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("mutex-circle", faulty_mutex_circle, IN_HARDIRQ | IN_SOFTIRQ),
+	FAULT("work-circle", faulty_work_circle, IN_HARDIRQ | IN_SOFTIRQ),
+	FAULT("wait-for-itself", faulty_wait_for_itself, ~BIT(FAULTY_WORK)),
+	FAULT("wait", faulty_wait, IN_HARDIRQ | IN_SOFTIRQ),
+	FAULT("down-twice", faulty_down_twice, IN_HARDIRQ | IN_SOFTIRQ),
 	{}};

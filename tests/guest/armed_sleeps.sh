@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Calls into an armed driver that sleep for ever, with the lock of the network or without it: they are
+# told as hangs, the driver's policy takes it out and puts it back in, and the connections live.
+# vm-waits
+# vm: --timeout 420 --mem 1024 --file tests/guest/lib --file tests/netstate
+. lib/lib.sh
+. lib/faulty.sh
+. lib/policy.sh
+
+# sleeps FAULT CONTEXT: whoever calls the driver there waits.
+sleeps() {
+	now
+	{
+		echo "$1 $2" >"$FAULT"
+		[[ $2 != process ]] || ethtool -i "$DEV"
+	} &>/dev/null &
+	CALLER=$!
+}
+
+# told_of FAULT: and where.
+told_of() {
+	eventually 30 told hang "(.site | startswith(\"faulty_${1//-/_}+\"))"
+}
+
+comes_back_by_policy() {
+	eventually 60 recovered hang && told recovering '.step == "untrusted"' && flows_go_on &&
+		eventually 10 test ! -e "/proc/$CALLER"
+}
+
+refused_while_it_sleeps() {
+	refused 5 'somebody keeps the lock of the network' recover faulty_net
+}
+
+faulty_pair
+check "recoverd starts" start_recoverd
+check "the driver is armed" recovctl arm faulty_net --json
+flows_start --rate 50
+CONNECTED=$(flows_connected)
+policy Steps=untrusted Limit=20 Backoff=0 Interval=1ms '[Detect]' 'On=fault hang' Grace=0
+for sleep in 'wait process' 'wait work' 'wait kthread' 'down-twice process'; do
+	read -r fault context <<<"$sleep"
+	sleeps "$fault" "$context"
+	check "$fault in $context is told" told_of "$fault"
+	check "it comes back" comes_back_by_policy
+done
+check "no connection was lost" test "$(flows_connected)" = "$CONNECTED"
+
+policy Steps=none '[Detect]' 'On=fault hang' Grace=0
+sleeps wait process
+check "without a step it is told" told_of wait
+check "to be called to leave it has to be awake" refused_while_it_sleeps
+check "it is not taken for one that has failed" state_is live
+check "it is recovered on demand" recovctl recover faulty_net --untrusted --json
+check "the flows go on" flows_go_on
+flows_stop_and_check
+note "longest gap $(longest_gap_ms) ms"
+check "the kernel log is clean" faulty_log_is_clean
+finish
