@@ -13,6 +13,8 @@
 #define STAYS_MAX 256
 #define CALLS_MAX 256
 #define TOLD_MAX  64
+/* Then it is told again: who heard of it just after a swap had no use for it. */
+#define AGAIN_NS (60ULL * 1000 * 1000 * 1000)
 
 struct call {
 	unsigned kind;
@@ -28,7 +30,10 @@ struct hangs {
 	size_t n_cpus;
 	struct call calls[CALLS_MAX];
 	size_t n_calls;
-	uint64_t told[TOLD_MAX]; /* since_ns of hangs */
+	struct {
+		uint64_t since_ns; /* of the hang */
+		uint64_t at_ns;	   /* the last time */
+	} told[TOLD_MAX];
 	unsigned n_told;
 	uint64_t now_ns;
 	void (*on_hang)(void *ctx, const struct hang *hang);
@@ -61,19 +66,31 @@ void hangs_free(struct hangs *hangs)
 	free(hangs);
 }
 
+/* Its place in told, or TOLD_MAX. */
+static unsigned place_of(const struct hangs *hangs, uint64_t since_ns)
+{
+	unsigned i;
+
+	for (i = 0; i < TOLD_MAX && hangs->told[i].since_ns != since_ns; i++)
+		;
+	return i;
+}
+
 static bool is_told(const struct hangs *hangs, uint64_t since_ns)
 {
-	for (size_t i = 0; i < TOLD_MAX; i++) {
-		if (hangs->told[i] == since_ns)
-			return true;
-	}
-	return false;
+	unsigned i = place_of(hangs, since_ns);
+
+	return i < TOLD_MAX && hangs->now_ns < hangs->told[i].at_ns + AGAIN_NS;
 }
 
 static void remember(struct hangs *hangs, uint64_t since_ns)
 {
-	if (!is_told(hangs, since_ns))
-		hangs->told[hangs->n_told++ % TOLD_MAX] = since_ns;
+	unsigned i = place_of(hangs, since_ns);
+
+	if (i == TOLD_MAX)
+		i = hangs->n_told++ % TOLD_MAX;
+	hangs->told[i].since_ns = since_ns;
+	hangs->told[i].at_ns = hangs->now_ns;
 }
 
 static void tell(struct hangs *hangs, const struct hang *hang, uint64_t since_ns)
@@ -296,7 +313,7 @@ void hangs_over(struct hangs *hangs, const struct recov_record *record,
 		.device = "",
 	};
 
-	if (is_told(hangs, record->object.time_ns))
+	if (place_of(hangs, record->object.time_ns) < TOLD_MAX)
 		return;
 	hangs->on_hang = on_hang;
 	hangs->ctx = ctx;

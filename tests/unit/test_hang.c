@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Hangs: what is told of calls and of who stays in a driver's code, and that it is told once. The
+ * Hangs: what is told of calls and of who stays in a driver's code, and that it is told once a minute. The
  * programs that see them are faked.
  */
 #include <setjmp.h>
@@ -151,6 +151,18 @@ static void a_task_that_stays_is_told_once(void **state)
 	assert_int_equal(told[0].site, 0xabc);
 	assert_int_equal(told[0].pid, 10);
 	assert_in_range(told[0].duration_ns, 5 * SECOND - 10, 6 * SECOND);
+}
+
+static void what_goes_on_is_told_again_each_minute(void **state)
+{
+	task(10, 1);
+	look(64);
+	assert_int_equal(n_told, 1);
+	look(4);
+	assert_int_equal(n_told, 2);
+	assert_in_range(told[1].duration_ns, 65 * SECOND - 10, 66 * SECOND);
+	look(60);
+	assert_int_equal(n_told, 3);
 }
 
 static void a_task_that_comes_again_and_again_is_not(void **state)
@@ -357,6 +369,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_task_that_stays_is_told_once),
+		TEST(what_goes_on_is_told_again_each_minute),
 		TEST(a_task_that_comes_again_and_again_is_not),
 		TEST(a_task_that_was_just_awake_still_stays),
 		TEST(a_task_that_sleeps_again_and_again_stays),
