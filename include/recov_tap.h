@@ -36,7 +36,7 @@
  * that its CPU or task holds already ends before it does, and one that is cut short lets go of those
  * that it has taken. Locks that are not in the list, as those of readers and writers that sleep, are none
  * of that. Who waits for a work that waits for one of its mutexes ends likewise. From
- * wait_for_completion() on they do not wait for a driver that has failed. From kfree() on they look
+ * wait_for_completion() on they do not wait for a driver that nobody calls any more. From kfree() on they look
  * at their argument, and end the call if it can't be right. Those whose names differ from kernel to
  * kernel are exported where there is such a function.
  */
@@ -101,8 +101,6 @@
 	X(wait_for_completion_interruptible)                                                       \
 	X(wait_for_completion_killable)                                                            \
 	X(down)                                                                                    \
-	X(down_interruptible)                                                                      \
-	X(down_killable)                                                                           \
 	X(kfree)                                                                                   \
 	X(kvfree)                                                                                  \
 	X(kmem_cache_free)                                                                         \

@@ -168,8 +168,14 @@ static int find_devices(const struct replug_host *host, const char *driver,
 {
 	int r = host->devices(host->ctx, driver, &plan->devices, &plan->n_devices);
 
-	if (r == -EBUSY && target->untrusted && host->fail && host->fail(host->ctx, driver) == 0)
+	if (r == -EBUSY && target->untrusted && host->fail && host->fail(host->ctx, driver) == 0) {
 		r = host->devices(host->ctx, driver, &plan->devices, &plan->n_devices);
+		if (r == -EBUSY)
+			return replug_fail(err, REPLUG_FAULT_FAILED, r,
+					   "%s was made to fail, but somebody else keeps the lock "
+					   "of the network (rtnl)",
+					   driver);
+	}
 	if (r == -ENOENT)
 		return replug_fail(err, REPLUG_FAULT_REFUSED, r, "%s is not loaded", driver);
 	if (r == -EBUSY)

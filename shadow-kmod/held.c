@@ -263,6 +263,7 @@ static struct task_struct *owner_of(const struct mutex *lock)
 }
 
 #define CIRCLE_MAX 8 /* tasks */
+#define LOOK_MS	   25
 
 /* What the task that serves it waits for; NULL: it does not, or for something else. */
 static const struct mutex *lock_for(const struct work_struct *work)
@@ -301,14 +302,17 @@ static bool leads_back(const struct mutex *lock)
 }
 
 /* The way is looked at while it changes, but the last one on it waits for this task: it has what it
- * has. So has, when it is looked at once more, the one before. */
+ * has. So has, when it is looked at once more, the one before. Not so one that waits for a work, which
+ * may be over, and he just not have come to notice: that has the time between the looks. */
 static bool is_circle(const struct mutex *lock)
 {
 	unsigned int i;
 
-	for (i = 0; i < CIRCLE_MAX; i++)
+	for (i = 0; i < CIRCLE_MAX; i++) {
 		if (!leads_back(lock))
 			return false;
+		msleep(LOOK_MS);
+	}
 	return true;
 }
 
@@ -337,13 +341,14 @@ bool held_wait(struct mutex *lock, unsigned long caller)
 
 bool held_wait_work(struct work_struct *work, unsigned long caller)
 {
+	unsigned int busy = work_busy(work); /* one that is only queued may take the mutex yet */
 	bool noted;
 
-	if (likely(!(work_busy(work) & WORK_BUSY_RUNNING)))
+	if (likely(!busy))
 		return false;
 	noted = take_slot(waits, NULL, work);
 	smp_mb(); /* as above */
-	if (work != current_work() && !is_circle(lock_for(work)))
+	if (!(busy & WORK_BUSY_RUNNING && work == current_work()) && !is_circle(lock_for(work)))
 		return noted;
 	held_wait_over();
 	trap_deadlock((unsigned long)work, caller);

@@ -131,6 +131,7 @@ static void trust(struct tap_image *image)
 	if (failed == TAP_FAILED_PINNED)
 		module_put(image->module);
 	open_lines(image);
+	image->abandoned = false;
 	image->trusted = true;
 }
 
@@ -154,18 +155,6 @@ static bool has_failed(unsigned long function, bool forgive)
 bool tap_has_failed(unsigned long function)
 {
 	return has_failed(function, false);
-}
-
-bool tap_has_failed_at(unsigned long address)
-{
-	struct tap_image *image;
-	bool failed = false;
-
-	rcu_read_lock();
-	list_for_each_entry_rcu(image, &images, list)
-		failed |= tap_is_in(image, address) && !tap_serves(image);
-	rcu_read_unlock();
-	return failed;
 }
 
 bool tap_forgive(unsigned long function)
@@ -235,14 +224,29 @@ int tap_armed(struct recov_armed *armed)
 			image->release_at_exit = armed->flags & RECOV_ARMED_RELEASE;
 			trust(image);
 		}
-		if (armed->flags & RECOV_ARMED_FAIL ||
-		    (image->trusted && armed->flags & RECOV_ARMED_DISTRUST))
+		if (image->trusted && armed->flags & RECOV_ARMED_DISTRUST)
 			distrust(image);
+		if (armed->flags & RECOV_ARMED_FAIL) {
+			distrust(image);
+			WRITE_ONCE(image->abandoned, true);
+		}
 		err = 0;
 		break;
 	}
 	mutex_unlock(&images_mutex);
 	return err;
+}
+
+bool tap_is_abandoned(unsigned long address)
+{
+	struct tap_image *image;
+	bool abandoned = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(image, &images, list)
+		abandoned |= tap_is_in(image, address) && READ_ONCE(image->abandoned);
+	rcu_read_unlock();
+	return abandoned;
 }
 
 struct recov_tap *tap_behind(unsigned long thunk)

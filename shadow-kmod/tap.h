@@ -36,6 +36,7 @@ struct tap_image {
 	unsigned long looked_at;
 	u32 n_taps;
 	bool trusted;	      /* it has failed, and is called again to be taken out */
+	bool abandoned;	      /* RECOV_ARMED_FAIL: calls that sleep in it end */
 	bool release_at_exit; /* RECOV_ARMED_RELEASE */
 	bool released;	      /* nothing leads into it any more: see release.h */
 	struct recov_tap *taps;
@@ -146,8 +147,6 @@ int tap_armed(struct recov_armed *armed);
 bool tap_image_fail(struct tap_image *image);
 /* Is it a function of an image that has failed? May sleep. */
 bool tap_has_failed(unsigned long function);
-/* Is that place in one? Any context. */
-bool tap_has_failed_at(unsigned long address);
 /* Likewise; then that is called again. */
 bool tap_forgive(unsigned long function);
 /* Has an image of that driver failed, so that a call into it may have been cut short? May sleep. */
@@ -155,6 +154,8 @@ bool tap_was_cut(const char *driver);
 /* The image of that driver, with a reference on its module; NULL: it is not loaded, or not armed. May
  * sleep. */
 struct tap_image *tap_get_image(const char *driver);
+/* Do calls that sleep there end? Any context. */
+bool tap_is_abandoned(unsigned long address);
 /* Nothing leads into it any more: it may be unloaded. Any line that somebody else uses, too, is on
  * again, and the others are forgotten. May sleep. */
 void tap_image_released(struct tap_image *image);

@@ -49,7 +49,7 @@ void trap_deadlock(unsigned long lock, unsigned long caller);
 void trap_argument(const char *service, unsigned long argument, unsigned long caller);
 /* Likewise: function is the driver's, which has returned that. */
 void trap_bad_answer(unsigned long answer, unsigned long function);
-/* Likewise, without a fault: its driver has failed meanwhile. Returns if that is not so. */
+/* Likewise, without a fault: nobody calls its driver any more. Returns if that is not so. */
 void trap_abandoned(unsigned long caller);
 /* Likewise, for it returns and has kept a lock, or given back a spinlock that it did not have. Returns
  * if it is not so. */

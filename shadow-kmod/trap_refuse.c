@@ -66,7 +66,7 @@ noinline void trap_abandoned(unsigned long caller)
 	struct fault fault = {};
 
 	/* There release_calls() leads it to. */
-	if (caller == (unsigned long)recov_tap_end || tap_has_failed_at(caller))
+	if (caller == (unsigned long)recov_tap_end || tap_is_abandoned(caller))
 		end_call(&fault, caller);
 }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The twins of functions that sleep until somebody else has done something. They do so a while at a time:
- * once the driver has failed nobody may come to do it any more, and the call ends. To those who count
+ * once the driver is taken out without being called nobody comes to do it any more, and the call ends. To those who count
  * how often a task has slept it is one sleep: the kernel's and recoverd's looks at tasks that hang.
  */
 #include <linux/completion.h>
-#include <linux/sched/signal.h>
+#include <linux/sched.h>
 #include <linux/semaphore.h>
 
 #include "twin.h"
 
-#define A_WHILE (HZ / 2) /* also that, until a signal is seen by one that waits for a semaphore */
+#define A_WHILE (HZ / 2)
 
 static void another_while(unsigned long caller)
 {
@@ -42,17 +42,3 @@ TWIN_DEFINE(void, down, struct semaphore *semaphore)
 	while (down_timeout(semaphore, A_WHILE))
 		another_while(_RET_IP_);
 }
-
-#define TWIN_DOWN_SIGNALS(name, state)                                                             \
-	TWIN_DEFINE(int, name, struct semaphore *semaphore)                                        \
-	{                                                                                          \
-		while (down_timeout(semaphore, A_WHILE)) {                                         \
-			another_while(_RET_IP_);                                                   \
-			if (signal_pending_state(state, current))                                  \
-				return -EINTR;                                                     \
-		}                                                                                  \
-		return 0;                                                                          \
-	}
-
-TWIN_DOWN_SIGNALS(down_interruptible, TASK_INTERRUPTIBLE)
-TWIN_DOWN_SIGNALS(down_killable, TASK_KILLABLE)

@@ -18,9 +18,9 @@ sleeps() {
 	CALLER=$!
 }
 
-# told_of FAULT: and where.
+# told_of FAULT: and where; at first once the daemon watches the driver.
 told_of() {
-	eventually 30 told hang "(.site | startswith(\"faulty_${1//-/_}+\"))"
+	eventually 120 told hang "(.site | startswith(\"faulty_${1//-/_}+\"))"
 }
 
 comes_back_by_policy() {
