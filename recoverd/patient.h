@@ -44,6 +44,7 @@ struct patient {
 	json_t *evidence; /* the event of one of them, or NULL */
 
 	struct watch *watch;	     /* for its policy's triggers, or NULL */
+	bool watch_failed;	     /* and is to begin anew */
 	struct heartbeat *heartbeat; /* likewise */
 };
 

@@ -212,8 +212,9 @@ static void on_miss(void *ctx, const char *reason)
 
 static void on_watched(void *ctx, const struct replug_error *error)
 {
-	const struct patient *patient = ctx;
+	struct patient *patient = ctx;
 
+	patient->watch_failed = error != NULL;
 	if (error)
 		log_line(LOG_WARNING, "%s, as its policy would have it: %s", patient->driver,
 			 error->text);
@@ -233,6 +234,11 @@ static void attend(struct recovery *recovery, const char *driver)
 	patient = patient_of(recovery, driver);
 	if (!patient)
 		return;
+	if (patient->watch_failed) {
+		observation_unwatch(patient->watch);
+		patient->watch = NULL;
+		patient->watch_failed = false;
+	}
 	if (policy->on & by_watching && !patient->watch)
 		r = observation_watch(recovery->manager, driver, 0, on_watched, patient,
 				      &patient->watch);
@@ -278,6 +284,7 @@ static void stop_attending(struct recovery *recovery)
 		patient->heartbeat = NULL;
 		observation_unwatch(patient->watch);
 		patient->watch = NULL;
+		patient->watch_failed = false;
 	}
 }
 

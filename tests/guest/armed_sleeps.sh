@@ -3,7 +3,7 @@
 # Calls into an armed driver that sleep for ever, with the lock of the network or without it: they are
 # told as hangs, the driver's policy takes it out and puts it back in, and the connections live.
 # vm-waits
-# vm: --timeout 420 --mem 1024 --file tests/guest/lib --file tests/netstate
+# vm: --timeout 600 --mem 1024 --file tests/guest/lib --file tests/netstate
 . lib/lib.sh
 . lib/faulty.sh
 . lib/policy.sh
@@ -18,9 +18,9 @@ sleeps() {
 	CALLER=$!
 }
 
-# told_of FAULT: and where; at first once the daemon watches the driver.
+# told_of FAULT: and where.
 told_of() {
-	eventually 120 told hang "(.site | startswith(\"faulty_${1//-/_}+\"))"
+	eventually 40 told hang "(.site | startswith(\"faulty_${1//-/_}+\"))"
 }
 
 comes_back_by_policy() {
@@ -32,12 +32,24 @@ refused_while_it_sleeps() {
 	refused 5 'somebody keeps the lock of the network' recover faulty_net
 }
 
+# Whoever loads the programs that watch for hangs is killed in the midst of it.
+watching_fails() {
+	local process
+	for process in /proc/[0-9]*; do
+		[[ $(<"$process/comm") == recoverd-worker && $(ls -l "$process/fd") == *bpf-prog* ]] &&
+			kill -KILL "${process#/proc/}" && return
+	done 2>/dev/null
+	return 1
+}
+
 faulty_pair
 check "recoverd starts" start_recoverd
+policy Steps=untrusted Limit=20 Backoff=0 Interval=1ms '[Detect]' 'On=fault hang' Grace=0
+check "watching it fails" eventually 60 watching_fails
 check "the driver is armed" recovctl arm faulty_net --json
+check "it is watched all the same" eventually 200 recovctl objects faulty_net
 flows_start --rate 50
 CONNECTED=$(flows_connected)
-policy Steps=untrusted Limit=20 Backoff=0 Interval=1ms '[Detect]' 'On=fault hang' Grace=0
 for sleep in 'wait process' 'wait work' 'wait kthread' 'down-twice process'; do
 	read -r fault context <<<"$sleep"
 	sleeps "$fault" "$context"
