@@ -3,6 +3,7 @@
 #include <linux/delay.h>
 #include <linux/hash.h>
 #include <linux/ktime.h>
+#include <linux/pgtable.h>
 #include <linux/preempt.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched/task_stack.h>
@@ -170,6 +171,15 @@ unsigned long held_spin_of(const struct tap_record *record)
 	return 0;
 }
 
+/* A driver may have given anything for a lock. */
+static bool is_writable(unsigned long lock)
+{
+	unsigned int level;
+	const pte_t *pte = lookup_address(lock & ~(unsigned long)HELD_KINDS_MASK, &level);
+
+	return pte && pte_flags(*pte) & _PAGE_PRESENT && pte_write(*pte);
+}
+
 void held_release_spins(const struct tap_record *record)
 {
 	struct held_list *list = this_cpu_ptr(&held_spins);
@@ -181,7 +191,7 @@ void held_release_spins(const struct tap_record *record)
 		if (lock == HELD_HOLE || !is_in_call(record, list->locks[i].sp))
 			continue;
 		drop_at(list, i);
-		if (is_locked(lock))
+		if (is_writable(lock) && is_locked(lock))
 			unlock(lock);
 	}
 }
