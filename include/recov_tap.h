@@ -37,7 +37,8 @@
  * that it has taken. Locks that are not in the list, as those of readers and writers that sleep, are none
  * of that. Who waits for a work that waits for one of its mutexes ends likewise. From
  * wait_for_completion() on they do not wait for a driver that nobody calls any more. From kfree() on they look
- * at their argument, and end the call if it can't be right. Those whose names differ from kernel to
+ * at their argument, and end the call if it can't be right, packets that are given back without having
+ * been given to ndo_start_xmit() among them. Those whose names differ from kernel to
  * kernel are exported where there is such a function.
  */
 #ifndef RECOV_TAP_H

@@ -22,7 +22,9 @@
 
 #include "argument.h"
 #include "argument_compat.h"
+#include "lent.h"
 #include "net.h"
+#include "tap.h"
 #include "trap.h"
 #include "twin.h"
 
@@ -77,10 +79,12 @@ static bool is_coherent(const void *p)
 							  !PageSlab(virt_to_head_page(p))));
 }
 
-/* Its last reference goes, and users stays 1: skb_unref(). */
+/* The driver's last reference goes; if it is the last one at all, users stays 1: skb_unref(). */
 static __always_inline void mark_packet(struct sk_buff *skb)
 {
-	if (refcount_read(&skb->users) == 1)
+	unsigned int users = refcount_read(&skb->users);
+
+	if (users == 1 || (users == 2 && tap_keeps(skb)))
 		skb->tstamp = NET_PACKET_FREED;
 }
 
@@ -187,7 +191,7 @@ dma_addr_t TWIN(dma_map_page_attrs)(struct device *dev, struct page *page, size_
 	void TWIN(name) parameters                                                                 \
 	{                                                                                          \
 		if (skb) {                                                                         \
-			TWIN_CHECK(name, is_packet(skb), skb);                                     \
+			TWIN_CHECK(name, is_packet(skb) && lent_give_back(skb, _RET_IP_), skb);    \
 			mark_packet(skb);                                                          \
 		}                                                                                  \
 		name arguments;                                                                    \
@@ -213,7 +217,8 @@ TWIN_FRAME(xdp_return_frame)
 TWIN_FRAME(xdp_return_frame_rx_napi)
 
 #define TWIN_RECEIVED(type, name, parameters, arguments)                                           \
-	TWIN_CHECKED(type, name, parameters, arguments, is_packet(skb) && is_sound(skb), skb)
+	TWIN_CHECKED(type, name, parameters, arguments,                                            \
+		     is_packet(skb) && lent_to(skb, _RET_IP_) && is_sound(skb), skb)
 
 TWIN_RECEIVED(__be16, eth_type_trans, (struct sk_buff * skb, struct net_device *dev), (skb, dev))
 TWIN_RECEIVED(gro_result_t, napi_gro_receive, (struct napi_struct * napi, struct sk_buff *skb),

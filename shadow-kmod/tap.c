@@ -15,6 +15,7 @@
 
 #include "argument.h"
 #include "held.h"
+#include "lent.h"
 #include "release.h"
 #include "shadow.h"
 #include "tap.h"
@@ -97,6 +98,20 @@ static void keep_packet(struct tap_image *image, struct sk_buff *packet)
 		return;
 	refcount_inc(&packet->users);
 	image->packets[i] = packet;
+}
+
+bool tap_keeps(const struct sk_buff *packet)
+{
+	const struct tap_image *image;
+	unsigned int i;
+	bool kept = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(image, &images, list)
+		for (i = 0; i < TAP_PACKETS_MAX; i++)
+			kept |= READ_ONCE(image->packets[i]) == packet;
+	rcu_read_unlock();
+	return kept;
 }
 
 /* After the driver is gone. */
@@ -237,14 +252,24 @@ int tap_armed(struct recov_armed *armed)
 	return err;
 }
 
-bool tap_is_abandoned(unsigned long address)
+struct tap_image *tap_image_at(unsigned long address)
 {
 	struct tap_image *image;
-	bool abandoned = false;
+
+	list_for_each_entry_rcu(image, &images, list)
+		if (tap_is_in(image, address))
+			return image;
+	return NULL;
+}
+
+bool tap_is_abandoned(unsigned long address)
+{
+	const struct tap_image *image;
+	bool abandoned;
 
 	rcu_read_lock();
-	list_for_each_entry_rcu(image, &images, list)
-		abandoned |= tap_is_in(image, address) && READ_ONCE(image->abandoned);
+	image = tap_image_at(address);
+	abandoned = image && READ_ONCE(image->abandoned);
 	rcu_read_unlock();
 	return abandoned;
 }
@@ -252,26 +277,21 @@ bool tap_is_abandoned(unsigned long address)
 struct recov_tap *tap_behind(unsigned long thunk)
 {
 	const unsigned long lea = thunk + RECOV_THUNK_LEA;
-	struct tap_image *image;
+	struct tap_image *image = tap_image_at(thunk);
+	const struct recov_tap *tap;
 	s32 displacement;
 
-	list_for_each_entry_rcu(image, &images, list) {
-		const struct recov_tap *tap;
-
-		if (!tap_is_in(image, thunk) || get_kernel_nofault(displacement, (s32 *)lea))
-			continue;
-		tap = (void *)(lea + sizeof(displacement) + displacement);
-		if (tap >= image->taps && tap < image->taps + image->n_taps)
-			return &image->taps[tap - image->taps];
-	}
-	return NULL;
+	if (!image || get_kernel_nofault(displacement, (s32 *)lea))
+		return NULL;
+	tap = (void *)(lea + sizeof(displacement) + displacement);
+	if (tap < image->taps || tap >= image->taps + image->n_taps)
+		return NULL;
+	return &image->taps[tap - image->taps];
 }
 
-/* The array of taps; NULL: the module is not armed. Only while it is being loaded. */
-static struct recov_tap *find_taps(const struct module *module, u32 *ret_n)
+/* The array of taps; NULL: the module is not armed. */
+static struct recov_tap *find_taps(const struct mod_kallsyms *symbols, u32 *ret_n)
 {
-	/* Nobody else has it yet. */
-	const struct mod_kallsyms *symbols = rcu_dereference_protected(module->kallsyms, true);
 	unsigned int i;
 
 	for (i = 0; i < symbols->num_symtab; i++) {
@@ -296,30 +316,37 @@ static void tap_init_one(struct recov_tap *tap, struct tap_image *image)
 	case RECOV_TAP_STATS:
 	case RECOV_TAP_WORK:
 		tap->function = (u64)recov_tap_wrapped;
+		break;
+	case RECOV_TAP_XMIT:
+		if (image->lent)
+			tap->function = (u64)recov_tap_xmit;
 	}
 }
 
 static int image_add(struct module *module)
 {
+	/* It is being loaded: nobody else has it, and it is all there. */
+	const struct mod_kallsyms *symbols = rcu_dereference_protected(module->kallsyms, true);
 	struct recov_tap *taps;
 	struct tap_image *image;
 	u32 n, i;
 	int err;
 
-	taps = find_taps(module, &n);
+	taps = find_taps(symbols, &n);
 	if (!taps)
 		return 0;
 	image = kzalloc(sizeof(*image), GFP_KERNEL);
 	if (!image)
 		return -ENOMEM;
-	err = trap_get();
-	if (err) {
-		kfree(image);
-		return err;
-	}
 	image->module = module;
 	image->taps = taps;
 	image->n_taps = n;
+	err = lent_begin(image, symbols);
+	if (err)
+		goto err_image;
+	err = trap_get();
+	if (err)
+		goto err_lent;
 	tap_module_text(module, &image->text, &image->text_size);
 	image->looked_at = image->text_size;
 	for (i = 0; i < n; i++)
@@ -328,6 +355,12 @@ static int image_add(struct module *module)
 	list_add_rcu(&image->list, &images);
 	mutex_unlock(&images_mutex);
 	return 0;
+
+err_lent:
+	lent_end(image);
+err_image:
+	kfree(image);
+	return err;
 }
 
 static void image_remove(const struct module *module)
@@ -345,10 +378,11 @@ static void image_remove(const struct module *module)
 	mutex_unlock(&images_mutex);
 	if (!found)
 		return;
-	synchronize_rcu(); /* tap_behind() */
+	synchronize_rcu(); /* tap_image_at() */
 	open_lines(found);
 	drop_packets(found);
 	trap_put();
+	lent_end(found);
 	kfree(found);
 }
 
@@ -372,6 +406,7 @@ int __init tap_init(void)
 {
 	/* Where stacks are pages that are mapped for them, what is in the direct map is none. */
 	recov_tap_stacks = IS_ENABLED(CONFIG_VMAP_STACK) ? VMALLOC_START : PAGE_OFFSET;
+	lent_init();
 	return register_module_notifier(&module_block);
 }
 

@@ -42,6 +42,7 @@ struct tap_image {
 	struct recov_tap *taps;
 	struct module *module;
 	struct list_head list;
+	atomic_t *lent;		       /* lent.h; NULL: nothing is counted */
 	atomic_t lines[TAP_LINES_MAX]; /* interrupts that are off since it failed; 0: none */
 	/* Packets whose transmission was cut short. Whether the driver still has them shows when it
 	 * is gone: what it had it has given back then. */
@@ -130,6 +131,7 @@ extern const char recov_tap_land[]; /* rsp is a record: ends its call with tap_l
 void __noreturn recov_tap_jump(struct tap_record *record); /* there, from anywhere in its call */
 void recov_tap_end(void); /* there, if a function returns to this instead of into the driver */
 void recov_tap_wrapped(void);
+void recov_tap_xmit(void); /* in place of ndo_start_xmit() */
 long recov_tap_guarded(void *data, struct recov_tap *tap);
 
 /* What function(data) answers, or -EIO: it failed over what the driver has left, and ended there as a
@@ -138,6 +140,8 @@ long tap_guarded(struct tap_image *image, long (*function)(void *data), void *da
 
 /* The tap whose thunk is there; NULL: it is none. Under RCU, as long as which it stays. Any context. */
 struct recov_tap *tap_behind(unsigned long thunk);
+/* The image whose code is there; NULL: it is none's. Likewise. */
+struct tap_image *tap_image_at(unsigned long address);
 
 int tap_init(void);
 void tap_uninit(void);
@@ -156,6 +160,8 @@ bool tap_was_cut(const char *driver);
 struct tap_image *tap_get_image(const char *driver);
 /* Do calls that sleep there end? Any context. */
 bool tap_is_abandoned(unsigned long address);
+/* Is there a reference on the packet because its transmission was cut short? Any context. */
+bool tap_keeps(const struct sk_buff *packet);
 /* Nothing leads into it any more: it may be unloaded. Any line that somebody else uses, too, is on
  * again, and the others are forgotten. May sleep. */
 void tap_image_released(struct tap_image *image);

@@ -7,6 +7,7 @@
 #include <asm/percpu.h>
 #include <asm/unwind_hints.h>
 
+#include "lent.h"
 #include "tap_compat.h"
 #include "tap_offsets.h"
 
@@ -163,6 +164,22 @@ SYM_FUNC_START(recov_tap_wrapped)
 	leaq	(8 + TAP_GAP)(%rsp), %rdi
 	jmp	tap_wrapped
 SYM_FUNC_END(recov_tap_wrapped)
+
+/* Counts the packet, if it is a socket's: lent.h. */
+SYM_FUNC_START(recov_tap_xmit)
+	movq	(8 + TAP_GAP + RECORD_TAP)(%rsp), %r11
+	cmpq	$0, SKB_SK(%rdi)
+	je	.Lnobodys
+	movq	TAP_IMAGE(%r11), %r10
+	movq	IMAGE_LENT(%r10), %r10
+	movq	%rdi, %rax
+	shrq	$LENT_SHIFT, %rax
+	andl	$(LENT_MAX - 1), %eax
+	lock incl (%r10, %rax, 4)
+.Lnobodys:
+	movq	TAP_DRIVERS(%r11), %r11
+	JMP_NOSPEC r11
+SYM_FUNC_END(recov_tap_xmit)
 
 /* The stack is the driver's. */
 SYM_CODE_START(recov_tap_end)

@@ -2,6 +2,7 @@
 /* Offsets in structures, for tap_entry.S: kbuild makes tap_offsets.h of this. */
 #include <linux/kbuild.h>
 #include <linux/sched.h>
+#include <linux/skbuff.h>
 
 #include "tap.h"
 
@@ -14,6 +15,8 @@ int main(void)
 	DEFINE(IMAGE_TEXT, offsetof(struct tap_image, text));
 	DEFINE(IMAGE_TEXT_SIZE, offsetof(struct tap_image, text_size));
 	DEFINE(IMAGE_LOOKED_AT, offsetof(struct tap_image, looked_at));
+	DEFINE(IMAGE_LENT, offsetof(struct tap_image, lent));
+	DEFINE(RECORD_TAP, offsetof(struct tap_record, tap));
 	DEFINE(RECORD_PREEMPT_COUNT, offsetof(struct tap_record, preempt_count));
 	DEFINE(RECORD_SAVED, offsetof(struct tap_record, r15));
 	DEFINE(RECORD_CALLER, offsetof(struct tap_record, caller));
@@ -22,6 +25,7 @@ int main(void)
 	DEFINE(TAP_MAGIC, TAP_MAGIC);
 	DEFINE(TAP_GAP, TAP_GAP);
 	DEFINE(TAP_GUARD, TAP_GUARD);
+	DEFINE(SKB_SK, offsetof(struct sk_buff, sk));
 	DEFINE(TASK_RCU_NESTING, offsetof(struct task_struct, rcu_read_lock_nesting));
 	DEFINE(TASK_PAGEFAULT_DISABLED, offsetof(struct task_struct, pagefault_disabled));
 	return 0;

@@ -26,6 +26,7 @@
 #include <linux/string.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
+#include <net/sock.h>
 
 #include "faulty.h"
 #include "faulty_bus.h"
@@ -272,6 +273,19 @@ static noinline void faulty_bad_skb(void)
 	dev_kfree_skb_any(&faulty_object.packet);
 }
 
+/* It is somebody else's by now: the driver has given it back before, and a socket sends what is there. */
+static noinline void faulty_stale_skb(void)
+{
+	static struct sock socket;
+	struct sk_buff *packet = alloc_skb(COPIED, GFP_ATOMIC);
+
+	if (!packet)
+		return;
+	packet->sk = &socket;
+	packet->destructor = sock_wfree;
+	dev_kfree_skb_any(packet);
+}
+
 static noinline void faulty_bad_napi(void)
 {
 	memset(&faulty_object, 0, sizeof(faulty_object));
@@ -514,10 +528,11 @@ void faulty_finish(void)
 	(~(BIT(FAULTY_XMIT) | BIT(FAULTY_WORK) | BIT(FAULTY_TIMER) | BIT(FAULTY_NAPI) |            \
 	   BIT(FAULTY_HARDIRQ)))
 
-#define FAULT(name, function, never)                                                               \
+#define FAULT_OF(needs, name, function, never)                                                     \
 	{                                                                                          \
-		name, #function, function, never                                                   \
+		name, #function, function, never, needs                                            \
 	}
+#define FAULT(name, function, never) FAULT_OF(0, name, function, never)
 
 const struct faulty_fault faulty_faults[] = {
 	FAULT("null-read", faulty_null_read, 0),
@@ -541,6 +556,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("bad-kfree", faulty_bad_kfree, 0),
 	FAULT("bad-lock", faulty_bad_lock, 0),
 	FAULT("bad-skb", faulty_bad_skb, 0),
+	FAULT_OF(BIT(FAULTY_XMIT), "stale-skb", faulty_stale_skb, 0),
 	FAULT("bad-napi", faulty_bad_napi, 0),
 	FAULT("bad-timer", faulty_bad_timer, 0),
 	FAULT("bad-work", faulty_bad_work, 0),

@@ -35,6 +35,7 @@ struct faulty_fault {
 	const char *site; /* the function that fails */
 	void (*make)(void);
 	unsigned long never; /* contexts in which a fault of this kind cannot be, a bit each */
+	unsigned long needs; /* those that a driver has where it can be at all, or none */
 };
 
 extern const struct faulty_fault faulty_faults[]; /* ends with an empty row */

@@ -17,9 +17,10 @@
 /* Private flags. */
 enum {
 	FAULTY_NET_NO_GRO = 1,
-	FAULTY_NET_FLOOD = 2,	   /* polls never come to an end */
-	FAULTY_NET_NO_STATS = 4,   /* nor are there counters, once */
-	FAULTY_NET_OVER_BUDGET = 8 /* one tells of more than it was asked for */
+	FAULTY_NET_FLOOD = 2,	    /* polls never come to an end */
+	FAULTY_NET_NO_STATS = 4,    /* nor are there counters, once */
+	FAULTY_NET_OVER_BUDGET = 8, /* one tells of more than it was asked for */
+	FAULTY_NET_FREE_TWICE = 16  /* one of TCP's that it still has when it is stopped, once */
 };
 
 struct faulty_port {
@@ -28,8 +29,9 @@ struct faulty_port {
 	int irq;
 	struct napi_struct napi;
 	u32 flags;
-	bool open; /* or it is not polled */
-	u64 stops; /* of the queue, because the peer was full; under its lock */
+	struct sk_buff *sending; /* until it is on its way */
+	bool open;		 /* or it is not polled */
+	u64 stops;		 /* of the queue, because the peer was full; under its lock */
 
 	/* Chores, from probe to remove. */
 	struct timer_list timer;

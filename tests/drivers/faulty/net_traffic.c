@@ -84,7 +84,10 @@ netdev_tx_t faulty_net_xmit(struct sk_buff *skb, struct net_device *netdev)
 {
 	struct faulty_port *port = netdev_priv(netdev);
 
-	faulty_enter(port, FAULTY_XMIT);
+	port->sending = skb;
+	if (!(READ_ONCE(port->flags) & FAULTY_NET_FREE_TWICE) || skb->fclone == SKB_FCLONE_CLONE)
+		faulty_enter(port, FAULTY_XMIT);
+	port->sending = NULL;
 	skb_tx_timestamp(skb);
 	if (!faulty_bus_send(port->card, skb->data, skb->len)) {
 		faulty_net_wait(port);
@@ -120,6 +123,12 @@ int faulty_net_stop(struct net_device *netdev)
 	netif_stop_queue(netdev);
 	faulty_bus_halt(port->card);
 	napi_disable(&port->napi);
+	dev_kfree_skb_any(port->sending);
+	if (READ_ONCE(port->flags) & FAULTY_NET_FREE_TWICE) {
+		WRITE_ONCE(port->flags, port->flags & ~FAULTY_NET_FREE_TWICE);
+		dev_kfree_skb_any(port->sending);
+	}
+	port->sending = NULL;
 	WRITE_ONCE(port->open, false);
 	return 0;
 }

@@ -53,7 +53,7 @@ noinline void faulty_reach(enum faulty_context context)
 
 static bool faulty_possible(const struct faulty_fault *fault, enum faulty_context context)
 {
-	return faulty_contexts & ~fault->never & BIT(context);
+	return !(fault->needs & ~faulty_contexts) && faulty_contexts & ~fault->never & BIT(context);
 }
 
 static int faulty_set(const char *value, const struct kernel_param *param)
