@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Which packets an armed driver may give back: a counter for each place where one may be. */
-#include <linux/errno.h>
 #include <linux/kallsyms.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/rcupdate.h>
+#include <linux/mutex.h>
 #include <linux/string.h>
 
 #include "lent.h"
@@ -16,6 +15,9 @@ static const char *const sender_names[] = {"sock_wfree", "__sock_wfree", "tcp_wf
 					   "unix_destruct_scm"};
 static void (*senders[ARRAY_SIZE(sender_names)])(struct sk_buff *skb);
 
+struct lent lents[LENT_IMAGES];
+static DEFINE_MUTEX(lents_mutex);
+
 /* Who calls one of them has packets of sockets that came to it otherwise, or makes some. */
 static const char *const others[] = {
 	"skb_set_owner_w",   "skb_clone_sk",	     "__skb_gso_segment",
@@ -23,7 +25,7 @@ static const char *const others[] = {
 	"__dev_forward_skb",
 };
 
-static bool is_sent(const struct sk_buff *skb)
+bool lent_is_sent(const struct sk_buff *skb)
 {
 	unsigned int i;
 
@@ -31,42 +33,6 @@ static bool is_sent(const struct sk_buff *skb)
 		if (skb->destructor && skb->destructor == senders[i])
 			return true;
 	return false;
-}
-
-static atomic_t *count_of(const struct tap_image *image, const struct sk_buff *skb)
-{
-	return &image->lent[((unsigned long)skb >> LENT_SHIFT) % LENT_MAX];
-}
-
-bool lent_to(const struct sk_buff *skb, unsigned long caller)
-{
-	const struct tap_image *image;
-	bool right;
-
-	if (!skb->sk)
-		return true;
-	rcu_read_lock();
-	image = tap_image_at(caller);
-	right = !image || !image->lent || atomic_read(count_of(image, skb)) > 0 || !is_sent(skb);
-	rcu_read_unlock();
-	return right;
-}
-
-/* Packets without a socket are not counted: of those that lose it the count stays, so that what is in
- * their place passes. */
-bool lent_give_back(const struct sk_buff *skb, unsigned long caller)
-{
-	const struct tap_image *image;
-	bool right;
-
-	if (!skb->sk || refcount_read(&skb->users) != 1)
-		return true;
-	rcu_read_lock();
-	image = tap_image_at(caller);
-	right = !image || !image->lent || atomic_dec_if_positive(count_of(image, skb)) >= 0 ||
-		!is_sent(skb);
-	rcu_read_unlock();
-	return right;
 }
 
 static bool imports_others(const struct mod_kallsyms *symbols)
@@ -94,17 +60,42 @@ static bool sends_packets(const struct tap_image *image)
 	return false;
 }
 
-int lent_begin(struct tap_image *image, const struct mod_kallsyms *symbols)
+/* Nothing is counted, either, if there is no memory for that. */
+static void begin(struct lent *lent, struct tap_image *image)
 {
+	if (!lent->counts)
+		lent->counts = kvcalloc(LENT_MAX, sizeof(*lent->counts), GFP_KERNEL);
+	else
+		memset(lent->counts, 0, LENT_MAX * sizeof(*lent->counts));
+	if (!lent->counts)
+		return;
+	image->lent = lent->counts;
+	WRITE_ONCE(lent->text, image->text);
+	smp_store_release(&lent->text_size, image->text_size);
+}
+
+void lent_begin(struct tap_image *image, const struct mod_kallsyms *symbols)
+{
+	unsigned int i;
+
 	if (!sends_packets(image) || imports_others(symbols))
-		return 0;
-	image->lent = kvcalloc(LENT_MAX, sizeof(*image->lent), GFP_KERNEL);
-	return image->lent ? 0 : -ENOMEM;
+		return;
+	mutex_lock(&lents_mutex);
+	for (i = 0; i < LENT_IMAGES && !image->lent; i++)
+		if (!lents[i].text_size)
+			begin(&lents[i], image);
+	mutex_unlock(&lents_mutex);
 }
 
 void lent_end(struct tap_image *image)
 {
-	kvfree(image->lent);
+	unsigned int i;
+
+	mutex_lock(&lents_mutex);
+	for (i = 0; i < LENT_IMAGES; i++)
+		if (image->lent && lents[i].counts == image->lent)
+			WRITE_ONCE(lents[i].text_size, 0);
+	mutex_unlock(&lents_mutex);
 }
 
 /* What is missing, as where there is no module of unix sockets, sends nothing. */
@@ -114,4 +105,12 @@ void __init lent_init(void)
 
 	for (i = 0; i < ARRAY_SIZE(senders); i++)
 		senders[i] = (void *)ksym_lookup(sender_names[i]);
+}
+
+void lent_uninit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < LENT_IMAGES; i++)
+		kvfree(lents[i].counts);
 }

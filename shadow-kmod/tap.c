@@ -341,26 +341,20 @@ static int image_add(struct module *module)
 	image->module = module;
 	image->taps = taps;
 	image->n_taps = n;
-	err = lent_begin(image, symbols);
-	if (err)
-		goto err_image;
 	err = trap_get();
-	if (err)
-		goto err_lent;
+	if (err) {
+		kfree(image);
+		return err;
+	}
 	tap_module_text(module, &image->text, &image->text_size);
 	image->looked_at = image->text_size;
+	lent_begin(image, symbols);
 	for (i = 0; i < n; i++)
 		tap_init_one(&taps[i], image);
 	mutex_lock(&images_mutex);
 	list_add_rcu(&image->list, &images);
 	mutex_unlock(&images_mutex);
 	return 0;
-
-err_lent:
-	lent_end(image);
-err_image:
-	kfree(image);
-	return err;
 }
 
 static void image_remove(const struct module *module)
@@ -414,6 +408,7 @@ int __init tap_init(void)
 void tap_uninit(void)
 {
 	unregister_module_notifier(&module_block);
+	lent_uninit();
 }
 
 long tap_guarded(struct tap_image *image, long (*function)(void *data), void *data)
