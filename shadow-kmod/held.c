@@ -177,7 +177,7 @@ static bool is_writable(unsigned long lock)
 	unsigned int level;
 	const pte_t *pte = lookup_address(lock & ~(unsigned long)HELD_KINDS_MASK, &level);
 
-	return pte && pte_flags(*pte) & _PAGE_PRESENT && pte_write(*pte);
+	return pte && !(~pte_flags(*pte) & (_PAGE_PRESENT | _PAGE_RW));
 }
 
 void held_release_spins(const struct tap_record *record)

@@ -18,11 +18,13 @@ static void (*senders[ARRAY_SIZE(sender_names)])(struct sk_buff *skb);
 struct lent lents[LENT_IMAGES];
 static DEFINE_MUTEX(lents_mutex);
 
-/* Who calls one of them has packets of sockets that came to it otherwise, or makes some. */
+/* Who calls one of them has packets of sockets that came to it otherwise, or makes some; who has one of
+ * the last two gets them from IPoIB. */
 static const char *const others[] = {
-	"skb_set_owner_w",   "skb_clone_sk",	     "__skb_gso_segment",
-	"skb_segment",	     "sock_alloc_send_pskb", "netdev_rx_handler_register",
-	"__dev_forward_skb",
+	"skb_set_owner_w",	"skb_clone_sk",	   "skb_expand_head",
+	"__skb_gso_segment",	"skb_segment",	   "sock_wmalloc",
+	"sock_alloc_send_pskb", "tls_encrypt_skb", "netdev_rx_handler_register",
+	"__dev_forward_skb",	"hfi1_ipoib_send", "mlx5i_xmit",
 };
 
 bool lent_is_sent(const struct sk_buff *skb)
@@ -35,29 +37,34 @@ bool lent_is_sent(const struct sk_buff *skb)
 	return false;
 }
 
-static bool imports_others(const struct mod_kallsyms *symbols)
+static bool has_others(const struct mod_kallsyms *symbols)
 {
 	unsigned int i;
 
 	for (i = 0; i < symbols->num_symtab; i++) {
 		const Elf_Sym *symbol = &symbols->symtab[i];
 
-		if (symbol->st_shndx == SHN_UNDEF &&
-		    match_string(others, ARRAY_SIZE(others), symbols->strtab + symbol->st_name) >=
-			    0)
+		if (match_string(others, ARRAY_SIZE(others), symbols->strtab + symbol->st_name) >=
+		    0)
 			return true;
 	}
 	return false;
 }
 
+/* By functions that have one way in. */
 static bool sends_packets(const struct tap_image *image)
 {
+	bool sends = false;
 	u32 i;
 
-	for (i = 0; i < image->n_taps; i++)
-		if (image->taps[i].kind == RECOV_TAP_XMIT)
-			return true;
-	return false;
+	for (i = 0; i < image->n_taps; i++) {
+		if (image->taps[i].kind != RECOV_TAP_XMIT)
+			continue;
+		if (image->taps[i].stack_words)
+			return false;
+		sends = true;
+	}
+	return sends;
 }
 
 /* Nothing is counted, either, if there is no memory for that. */
@@ -78,7 +85,7 @@ void lent_begin(struct tap_image *image, const struct mod_kallsyms *symbols)
 {
 	unsigned int i;
 
-	if (!sends_packets(image) || imports_others(symbols))
+	if (!sends_packets(image) || has_others(symbols))
 		return;
 	mutex_lock(&lents_mutex);
 	for (i = 0; i < LENT_IMAGES && !image->lent; i++)

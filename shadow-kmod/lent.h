@@ -6,9 +6,10 @@
 #ifndef LENT_H
 #define LENT_H
 
-#define LENT_SHIFT  8	  /* of a packet's address: its record is as large */
-#define LENT_MAX    16384 /* so those of a page are counted beside each other */
-#define LENT_IMAGES 4	  /* those of more are not counted */
+#define LENT_SHIFT  8	       /* of a packet's address: its record is as large */
+#define LENT_MAX    16384      /* so those of a page are counted beside each other */
+#define LENT_ENOUGH 0x40000000 /* where what was never given back has added up to that */
+#define LENT_IMAGES 4	       /* those of more are not counted */
 
 #ifndef __ASSEMBLY__
 

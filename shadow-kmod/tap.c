@@ -97,7 +97,7 @@ static void keep_packet(struct tap_image *image, struct sk_buff *packet)
 	if (i >= TAP_PACKETS_MAX)
 		return;
 	refcount_inc(&packet->users);
-	image->packets[i] = packet;
+	WRITE_ONCE(image->packets[i], packet);
 }
 
 bool tap_keeps(const struct sk_buff *packet)
@@ -309,6 +309,8 @@ static void tap_init_one(struct recov_tap *tap, struct tap_image *image)
 {
 	tap->kernel[0] = (u64)image;
 	tap->kernel[1] = tap->function;
+	if (tap->stack_words) /* what is in its place would not find the record */
+		return;
 	switch (tap->kind) {
 	case RECOV_TAP_INIT:
 	case RECOV_TAP_EXIT:

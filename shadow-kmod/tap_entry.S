@@ -168,6 +168,8 @@ SYM_FUNC_END(recov_tap_wrapped)
 /* Counts the packet, if it is a socket's: lent.h. */
 SYM_FUNC_START(recov_tap_xmit)
 	movq	(8 + TAP_GAP + RECORD_TAP)(%rsp), %r11
+	testq	%rdi, %rdi	/* as some of USB's call theirs */
+	je	.Lnobodys
 	cmpq	$0, SKB_SK(%rdi)
 	je	.Lnobodys
 	movq	TAP_IMAGE(%r11), %r10
@@ -175,6 +177,8 @@ SYM_FUNC_START(recov_tap_xmit)
 	movq	%rdi, %rax
 	shrq	$LENT_SHIFT, %rax
 	andl	$(LENT_MAX - 1), %eax
+	cmpl	$LENT_ENOUGH, (%r10, %rax, 4)
+	jae	.Lnobodys
 	lock incl (%r10, %rax, 4)
 .Lnobodys:
 	movq	TAP_DRIVERS(%r11), %r11
