@@ -36,10 +36,10 @@
  * that its CPU or task holds already ends before it does, and one that is cut short lets go of those
  * that it has taken. Locks that are not in the list, as those of readers and writers that sleep, are none
  * of that. Who waits for a work that waits for one of its mutexes ends likewise. From
- * wait_for_completion() on they do not wait for a driver that nobody calls any more. From kfree() on they look
- * at their argument, and end the call if it can't be right, packets that are given back without having
- * been given to ndo_start_xmit() among them. Those whose names differ from kernel to
- * kernel are exported where there is such a function.
+ * wait_for_completion() on they do not wait for a driver that nobody calls any more. From kfree() on
+ * they look at their argument, and end the call if it can't be right: a packet of a socket's, too, that
+ * ndo_start_xmit() was not given. Those whose names differ from kernel to kernel are exported where
+ * there is such a function.
  */
 #ifndef RECOV_TAP_H
 #define RECOV_TAP_H

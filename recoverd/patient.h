@@ -44,8 +44,8 @@ struct patient {
 	json_t *evidence; /* the event of one of them, or NULL */
 
 	struct watch *watch;	     /* for its policy's triggers, or NULL */
-	bool watch_failed;	     /* and is to begin anew */
 	struct heartbeat *heartbeat; /* likewise */
+	bool watch_failed;	     /* so that it is to begin anew */
 };
 
 /* NULL: no memory. */

@@ -220,6 +220,13 @@ static void on_watched(void *ctx, const struct replug_error *error)
 			 error->text);
 }
 
+static void stop_watching(struct patient *patient)
+{
+	observation_unwatch(patient->watch);
+	patient->watch = NULL;
+	patient->watch_failed = false;
+}
+
 static void attend(struct recovery *recovery, const char *driver)
 {
 	const unsigned by_watching = 1U << POLICY_ON_HANG | 1U << POLICY_ON_WARN |
@@ -234,11 +241,8 @@ static void attend(struct recovery *recovery, const char *driver)
 	patient = patient_of(recovery, driver);
 	if (!patient)
 		return;
-	if (patient->watch_failed) {
-		observation_unwatch(patient->watch);
-		patient->watch = NULL;
-		patient->watch_failed = false;
-	}
+	if (patient->watch_failed)
+		stop_watching(patient);
 	if (policy->on & by_watching && !patient->watch)
 		r = observation_watch(recovery->manager, driver, 0, on_watched, patient,
 				      &patient->watch);
@@ -282,9 +286,7 @@ static void stop_attending(struct recovery *recovery)
 	for (struct patient *patient = recovery->patients; patient; patient = patient->next) {
 		heartbeat_free(patient->heartbeat);
 		patient->heartbeat = NULL;
-		observation_unwatch(patient->watch);
-		patient->watch = NULL;
-		patient->watch_failed = false;
+		stop_watching(patient);
 	}
 }
 

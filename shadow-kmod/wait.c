@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The twins of functions that sleep until somebody else has done something. They do so a while at a time:
- * once the driver is taken out without being called nobody comes to do it any more, and the call ends. To those who count
- * how often a task has slept it is one sleep: the kernel's and recoverd's looks at tasks that hang.
+ * The twins of functions that sleep until somebody else has done something. They do so a while at a
+ * time: once the driver is taken out without being called nobody comes to do it any more, and the call
+ * ends. To those who count how often a task has slept it is one sleep: the kernel's and recoverd's looks
+ * at tasks that hang.
  */
 #include <linux/completion.h>
 #include <linux/sched.h>
