@@ -356,11 +356,12 @@ static void take_step(struct patient *patient, const struct policy *policy, size
 	schedule(patient, delay_ms);
 }
 
-/* It does not serve, once more. */
+/* It does not serve, once more. Of one recovery all tries count, however long ago the first one was. */
 static void treat(struct patient *patient)
 {
 	const struct policy *policy = policy_of(patient);
 	uint64_t now = now_ns();
+	unsigned faults;
 	size_t rung;
 
 	patient->under_way = true;
@@ -370,7 +371,8 @@ static void treat(struct patient *patient)
 		      policy ? "its policy is not about faults" : "no policy is about it");
 		return;
 	}
-	patient->count = patient_faults(patient, now, policy->interval_ms);
+	faults = patient_faults(patient, now, policy->interval_ms);
+	patient->count = faults > patient->count ? faults : patient->count + 1;
 	rung = policy_rung(policy, patient->count);
 	if (rung == policy->n_steps)
 		give_up(patient, policy, "there were too many faults");

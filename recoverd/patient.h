@@ -28,7 +28,7 @@ struct patient {
 	enum policy_trigger trigger;
 	uint64_t since_ns;	      /* when it began */
 	uint64_t swaps;		      /* of the driver, at that time */
-	unsigned count;		      /* of faults in the interval */
+	unsigned count;		      /* of faults in the interval, or of its tries */
 	size_t rung;		      /* the number of the step in the policy */
 	struct policy_step step;      /* its own: policies come and go */
 	char *report;		      /* a file, or NULL */

@@ -15,12 +15,18 @@
 #include "report_file.h"
 #include "text.h"
 
+/* Drivers come at any time, and nothing tells of them. */
+#define CHECK_USEC  (15 * UINT64_C(1000000))
+#define RETRY_EVERY 20 /* of these a watch that has failed begins anew, too */
+
 struct recovery {
 	struct manager *manager;
 	struct policy *policies;
 	struct patient *patients;
 	struct event_listener listener; /* for the events that tell how drivers are */
 	sd_event_source *noticed;	/* what it has heard is not looked at yet */
+	sd_event_source *due;		/* the next check */
+	unsigned checks;		/* that were due */
 };
 
 static uint64_t now_ns(void)
@@ -227,7 +233,7 @@ static void stop_watching(struct patient *patient)
 	patient->watch_failed = false;
 }
 
-static void attend(struct recovery *recovery, const char *driver)
+static void attend(struct recovery *recovery, const char *driver, bool anew)
 {
 	const unsigned by_watching = 1U << POLICY_ON_HANG | 1U << POLICY_ON_WARN |
 				     1U << POLICY_ON_OOPS | 1U << POLICY_ON_TX_TIMEOUT |
@@ -241,7 +247,7 @@ static void attend(struct recovery *recovery, const char *driver)
 	patient = patient_of(recovery, driver);
 	if (!patient)
 		return;
-	if (patient->watch_failed)
+	if (patient->watch_failed && anew)
 		stop_watching(patient);
 	if (policy->on & by_watching && !patient->watch)
 		r = observation_watch(recovery->manager, driver, 0, on_watched, patient,
@@ -253,18 +259,37 @@ static void attend(struct recovery *recovery, const char *driver)
 		log_errno(LOG_WARNING, r, "%s can't be watched: %m", driver);
 }
 
-void recovery_check(struct recovery *recovery)
+/* Those whose watch has failed, too, if it is to begin anew. */
+static void check(struct recovery *recovery, bool anew)
 {
 	json_auto_t *devices = NULL;
 	json_t *device;
 	size_t i;
 
-	if (inventory_scan(SYSFS, &devices) < 0)
+	if (!recovery->policies || inventory_scan(SYSFS, &devices) < 0)
 		return;
 	json_array_foreach(devices, i, device) {
 		if (!json_is_true(json_object_get(device, "built_in")))
-			attend(recovery, json_string_value(json_object_get(device, "driver")));
+			attend(recovery, json_string_value(json_object_get(device, "driver")),
+			       anew);
 	}
+}
+
+void recovery_check(struct recovery *recovery)
+{
+	check(recovery, true);
+}
+
+static int on_due(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct recovery *recovery = ctx;
+	int r;
+
+	(void)usec;
+	if (!recovery->manager->stopping)
+		check(recovery, ++recovery->checks % RETRY_EVERY == 0);
+	r = sd_event_source_set_time_relative(source, CHECK_USEC);
+	return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 /* ---- policies ---- */
@@ -322,6 +347,9 @@ int recovery_new(struct manager *manager, struct recovery **ret_recovery)
 	r = sd_event_add_defer(manager->loop, &recovery->noticed, on_noticed, recovery);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(recovery->noticed, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time_relative(manager->loop, &recovery->due, CLOCK_MONOTONIC,
+					       CHECK_USEC, CHECK_USEC / 10, on_due, recovery);
 	if (r < 0) {
 		sd_event_source_disable_unref(recovery->noticed);
 		free(recovery);
@@ -339,6 +367,7 @@ void recovery_free(struct recovery *recovery)
 		return;
 	event_log_remove(recovery->manager->events, &recovery->listener);
 	sd_event_source_disable_unref(recovery->noticed);
+	sd_event_source_disable_unref(recovery->due);
 	for (struct patient *patient; (patient = recovery->patients);) {
 		recovery->patients = patient->next;
 		patient_free(patient);

@@ -110,6 +110,12 @@ fails_when() {
 	! "$@" && eventually 10 told fault '.first and .context == "task"'
 }
 
+# e1000_policy LINE...: likewise, for a driver that is not armed and is well unless there is a file.
+e1000_policy() {
+	printf '%s\n' '[Match]' 'Driver=e1000' '[Detect]' 'On=heartbeat' 'Heartbeat=/root/pulse' \
+		'HeartbeatInterval=300ms' 'HeartbeatMisses=1' '[Recover]' "$@" >$POLICIES/20-e1000.policy
+}
+
 rx_is() {
 	ethtool -k "$DEV" | grep "^rx-checksumming: $1"
 }
@@ -226,24 +232,29 @@ check "a driver whose heartbeat is missed is put in again" eventually 30 recover
 rm sick
 
 # That a bus is reset makes a driver see nothing but its device as it was at first.
-modprobe e1000
 # shellcheck disable=SC2016	# it is the kernel's
 echo 'r:reset pci_reset_function result=$retval:s32' >/sys/kernel/tracing/kprobe_events
 echo 1 >/sys/kernel/tracing/events/kprobes/reset/enable
-printf '%s\n' '[Match]' 'Driver=e1000' '[Detect]' 'On=heartbeat' 'Heartbeat=/root/pulse' \
-	'HeartbeatInterval=300ms' 'HeartbeatMisses=1' '[Recover]' 'Steps=bus-reset' \
-	>$POLICIES/20-e1000.policy
+e1000_policy Steps=bus-reset
 policy Steps=restart
+modprobe e1000
 now
 touch sick
-check "a driver that is not armed misses its heartbeat" eventually 20 told recovered \
+check "a driver that came later, not armed, misses its heartbeat" eventually 40 told recovered \
 	'.device.driver == "e1000" and .cause == "heartbeat"'
-rm sick $POLICIES/20-e1000.policy
+rm sick
 check "its step is a reset" told recovering '.step == "bus-reset"'
 check "which its device has had" has_reset
 check "it is bound again" test -e /sys/bus/pci/drivers/e1000/*:*
 echo 0 >/sys/kernel/tracing/events/kprobes/reset/enable
 echo >/sys/kernel/tracing/kprobe_events
+e1000_policy Steps=untrusted Backoff=0 Limit=3 Interval=1ms
+policy Steps=restart
+now
+touch sick
+check "a step that is refused each time ends" eventually 40 told given-up \
+	'.device.driver == "e1000" and .faults == 4'
+rm sick $POLICIES/20-e1000.policy
 rmmod e1000
 
 policy Steps=restart '[Detect]' 'On=fault heartbeat' Heartbeat=net HeartbeatInterval=300ms \
