@@ -265,7 +265,7 @@ struct recov_armed {
 /* RELEASE: take from the armed driver of the swap what it has, without calling it once more: in place
  * of its remove() and exit functions, after which delete_module(2) finds nothing left to do. For HOLD,
  * or after it. What the kernel itself lists as the driver's is given back: only what the driver's
- * memory or code and a list of the kernel both say is its own. The rest of its memory is lost.
+ * memory or code and a list of the kernel both say is its own, or what it was seen to get. The rest of its memory is lost.
  * EBUSY: something of it does not end; RELEASED tells what. ENOENT: it is not loaded, or not armed. */
 enum recov_released_class {
 	RECOV_RELEASED_CALL,	/* calls that slept in the driver, and have been ended */
@@ -284,7 +284,8 @@ enum recov_released_class {
 	RECOV_RELEASED_RESET,	/* devices that have been reset besides */
 	RECOV_RELEASED_QUEUE,	/* of virtio */
 	RECOV_RELEASED_CPUHP,	/* states of CPU hotplug, with their instances */
-	RECOV_RELEASED_CLASSES = 16
+	RECOV_RELEASED_COHERENT, /* pieces of dma_alloc_attrs() */
+	RECOV_RELEASED_CLASSES
 };
 
 /* RELEASED: what was released in the swap, or in the last one. Works in any session. */

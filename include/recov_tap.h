@@ -38,7 +38,8 @@
  * of that. Who waits for a work that waits for one of its mutexes ends likewise. From
  * wait_for_completion() on they do not wait for a driver that nobody calls any more. From kfree() on
  * they look at their argument, and end the call if it can't be right: a packet of a socket's, too, that
- * ndo_start_xmit() was not given. Those whose names differ from kernel to kernel are exported where
+ * ndo_start_xmit() was not given. dma_alloc_attrs() notes what is to be given back for a driver that
+ * nobody calls any more. Those whose names differ from kernel to kernel are exported where
  * there is such a function.
  */
 #ifndef RECOV_TAP_H
@@ -109,6 +110,7 @@
 	X(__free_pages)                                                                            \
 	X(__folio_put)                                                                             \
 	X(page_frag_free)                                                                          \
+	X(dma_alloc_attrs)                                                                         \
 	X(dma_free_attrs)                                                                          \
 	X(dma_map_page_attrs)                                                                      \
 	X(__dev_kfree_skb_any)                                                                     \

@@ -7,7 +7,7 @@
  *		 devices: [DEVICE]}
  *	phase	{phase, rollback, done, ns}
  *	result	{outcome, fault, reason, phases_ns: [9 numbers], pause_ns, left_out,
- *		 untrusted, released: [14 numbers]}
+ *		 untrusted, released: [17 numbers]}
  *	look	{present, reason, abi, swaps, swap_state, owner_pid, deadline_left_ns, driver,
  *		 swap_devices: [{bus, name, object, class, state, error, reason}]}
  *	match	{driver, fault, reason, devices: [DEVICE]}

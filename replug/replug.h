@@ -82,7 +82,7 @@ const void *replug_image_section(const struct replug_image *image, const char *n
 
 struct btf; /* of libbpf */
 
-#define REPLUG_ARM_TWINS 91
+#define REPLUG_ARM_TWINS 92
 /* The exports of the shadow module that take the place of imports; NULL at the end. */
 extern const char *const replug_arm_twins[REPLUG_ARM_TWINS + 1];
 
@@ -256,7 +256,7 @@ const char *replug_outcome_name(enum replug_outcome outcome); /* "rolled-back", 
 const char *replug_setting_name(unsigned setting);
 
 /* What may be taken from a driver that is not called, see RECOV_IOC_RELEASE. */
-#define REPLUG_RELEASED 16
+#define REPLUG_RELEASED 17
 
 const char *replug_released_name(unsigned what); /* "irq", ... */
 

@@ -30,14 +30,23 @@ static const char *const outcome_names[] = {
 const char *replug_released_name(unsigned what)
 {
 	static const char *const names[REPLUG_RELEASED] = {
-		[RECOV_RELEASED_CALL] = "call",		  [RECOV_RELEASED_IRQ] = "irq",
-		[RECOV_RELEASED_TIMER] = "timer",	  [RECOV_RELEASED_HRTIMER] = "hrtimer",
-		[RECOV_RELEASED_WORK] = "work",		  [RECOV_RELEASED_NAPI] = "napi",
-		[RECOV_RELEASED_PACKET] = "packet",	  [RECOV_RELEASED_MAPPING] = "mmio",
-		[RECOV_RELEASED_MEMORY] = "vmalloc",	  [RECOV_RELEASED_DRIVER] = "driver",
-		[RECOV_RELEASED_VECTORS] = "irq-vectors", [RECOV_RELEASED_REGION] = "pci-regions",
-		[RECOV_RELEASED_ENABLE] = "pci-enable",	  [RECOV_RELEASED_RESET] = "reset",
-		[RECOV_RELEASED_QUEUE] = "virtqueues",	  [RECOV_RELEASED_CPUHP] = "cpuhp",
+		[RECOV_RELEASED_CALL] = "call",
+		[RECOV_RELEASED_IRQ] = "irq",
+		[RECOV_RELEASED_TIMER] = "timer",
+		[RECOV_RELEASED_HRTIMER] = "hrtimer",
+		[RECOV_RELEASED_WORK] = "work",
+		[RECOV_RELEASED_NAPI] = "napi",
+		[RECOV_RELEASED_PACKET] = "packet",
+		[RECOV_RELEASED_MAPPING] = "mmio",
+		[RECOV_RELEASED_MEMORY] = "vmalloc",
+		[RECOV_RELEASED_DRIVER] = "driver",
+		[RECOV_RELEASED_VECTORS] = "irq-vectors",
+		[RECOV_RELEASED_REGION] = "pci-regions",
+		[RECOV_RELEASED_ENABLE] = "pci-enable",
+		[RECOV_RELEASED_RESET] = "reset",
+		[RECOV_RELEASED_QUEUE] = "virtqueues",
+		[RECOV_RELEASED_CPUHP] = "cpuhp",
+		[RECOV_RELEASED_COHERENT] = "dma-coherent",
 	};
 
 	return names[what];

@@ -22,6 +22,7 @@
 
 #include "argument.h"
 #include "argument_compat.h"
+#include "coherent.h"
 #include "lent.h"
 #include "net.h"
 #include "tap.h"
@@ -73,8 +74,11 @@ static bool may_be_packet(const void *data, unsigned int size)
 	return is_in_page((unsigned long)data) && !PageSlab(virt_to_head_page(data));
 }
 
-static bool is_coherent(const void *p)
+/* Without a mapping it is the page that one gets. */
+static bool is_coherent(const void *p, unsigned long attrs)
 {
+	if (attrs & DMA_ATTR_NO_KERNEL_MAPPING)
+		return true;
 	return PAGE_ALIGNED(p) && (is_vmalloc_addr(p) || (is_in_page((unsigned long)p) &&
 							  !PageSlab(virt_to_head_page(p))));
 }
@@ -161,12 +165,11 @@ TWIN_CHECKED_VOID(__free_pages, (struct page * page, unsigned int order), (page,
 TWIN_CHECKED_VOID(__folio_put, (struct folio * folio), (folio),
 		  may_be_page(&folio->page) && !folio_test_slab(folio), folio)
 TWIN_CHECKED_VOID(page_frag_free, (void *p), (p), is_in_page((unsigned long)p), p)
-/* Without a mapping it is the page that one gets. */
 TWIN_CHECKED_VOID(dma_free_attrs,
 		  (struct device * dev, size_t size, void *p, dma_addr_t handle,
 		   unsigned long attrs),
 		  (dev, size, p, handle, attrs),
-		  !p || attrs & DMA_ATTR_NO_KERNEL_MAPPING || is_coherent(p), p)
+		  !p || (is_coherent(p, attrs) && coherent_drop(p, size)), p)
 
 dma_addr_t TWIN(dma_map_page_attrs)(struct device *dev, struct page *page, size_t offset,
 				    size_t size, enum dma_data_direction direction,

@@ -444,6 +444,7 @@ static void net_resume(struct recov_slot *slot)
 	recov_slot_move(slot, from, RECOV_DEV_LIVE);
 	if (!ns->running)
 		goto out;
+	release_serves(slot);
 	if (netif_carrier_ok(dev))
 		dev_activate(dev); /* in case that an event on the eve of the hold undid it */
 	__netdev_watchdog_up(dev);

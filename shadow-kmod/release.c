@@ -13,10 +13,12 @@
  *	packets on their way, mappings and memory that are left are found from its private area
  *	its objects are kept, its PCI devices switched off and reset, the queues of virtio's taken back
  *	it is no longer told of CPUs that come and go
+ *	what it shared with a device is given back when the next driver has started that one: not each
+ *	device can be reset, and what is not would go on once it may access memory again
  *
  * Nothing is given back on one witness's word: a handler, timer or work is the driver's if its
  * function is, and is on the kernel's own list; memory is if the driver's memory leads to it and the
- * kernel has noted the driver or its device for it. All else is lost until the machine is restarted,
+ * kernel has noted the driver or its device for it, or if the driver was seen to get it. All else is lost until the machine is restarted,
  * which is better than to free what is somebody else's.
  */
 #include <linux/interrupt.h>
@@ -26,6 +28,7 @@
 #include <linux/pci.h>
 #include <linux/rcupdate.h>
 
+#include "coherent.h"
 #include "release.h"
 
 #define ACTIONS_MAX 64 /* at once */
@@ -263,11 +266,13 @@ static int release_belongings(struct tap_image *image, const struct recov_class 
 		of.slot->untrusted = false; /* the next driver is */
 	}
 	list_for_each_entry(of.slot, slots, list) {
-		if (tap_guarded(image, part_virtio, &of))
+		if (tap_guarded(image, part_virtio, &of)) {
 			err = release_fail(report, -EIO, "the queues of %s are lost",
 					   dev_name(of.slot->parent));
-		else
+		} else {
 			release_pci(of.slot->parent, report);
+			coherent_keep(image, of.slot->parent);
+		}
 	}
 	release_cpuhp(image, report);
 	return err;
@@ -296,6 +301,11 @@ int release_image(struct tap_image *image, const struct recov_class *class, stru
 	report->images++;
 	pr_info("recov_shadow: %s has been released without being called\n", image->module->name);
 	return 0;
+}
+
+void release_serves(const struct recov_slot *slot)
+{
+	in_swap.counts[RECOV_RELEASED_COHERENT] += coherent_release(slot->parent);
 }
 
 int release_driver(const char *driver, const struct recov_class *class, struct list_head *slots)

@@ -20,7 +20,9 @@ int release_image(struct tap_image *image, const struct recov_class *class,
 /* The same by its name. -ENOENT: it is not loaded, or not armed. */
 int release_driver(const char *driver, const struct recov_class *class, struct list_head *slots);
 
-/* With the swap's mutex: another swap begins. */
+/* With the swap's mutex: the slot's next driver has started the device. May sleep. */
+void release_serves(const struct recov_slot *slot);
+/* Likewise: another swap begins. */
 void release_begin(void);
 /* What was released in this one. While it is done some of the numbers may be old. Any context. */
 void release_report(struct recov_released *report);

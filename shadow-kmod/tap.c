@@ -14,6 +14,7 @@
 #include <linux/virtio.h>
 
 #include "argument.h"
+#include "coherent.h"
 #include "held.h"
 #include "lent.h"
 #include "release.h"
@@ -379,6 +380,7 @@ static void image_remove(const struct module *module)
 	drop_packets(found);
 	trap_put();
 	lent_end(found);
+	coherent_forget(found);
 	kfree(found);
 }
 
@@ -411,6 +413,7 @@ void tap_uninit(void)
 {
 	unregister_module_notifier(&module_block);
 	lent_uninit();
+	coherent_uninit();
 }
 
 long tap_guarded(struct tap_image *image, long (*function)(void *data), void *data)

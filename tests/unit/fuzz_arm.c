@@ -37,7 +37,7 @@ static void look_at(const struct replug_image *armed, const struct replug_arm_op
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint32_t twin_crcs[REPLUG_ARM_TWINS] = {1, [28] = 1, [34] = 1, [58] = 1};
+	static const uint32_t twin_crcs[REPLUG_ARM_TWINS] = {1, [28] = 1, [34] = 1, [59] = 1};
 	const struct replug_arm_options options = {
 		.export_crcs = {1}, .twin_crcs = twin_crcs, .left_alone = count};
 	struct replug_image *image = NULL, *armed = NULL;

@@ -28,7 +28,7 @@
 #define RESULT                                                                                     \
 	"{\"type\":\"result\",\"outcome\":\"rolled-back\",\"fault\":\"failed\",\"reason\":\"r\","  \
 	"\"phases_ns\":[0,1,2,3,4,5,6,7,8],\"pause_ns\":9,\"left_out\":6,\"untrusted\":true,"      \
-	"\"released\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}"
+	"\"released\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}"
 #define LOOK                                                                                       \
 	"{\"type\":\"look\",\"present\":true,\"reason\":\"\",\"abi\":1,\"swaps\":2,"               \
 	"\"swap_state\":\"none\",\"owner_pid\":0,\"deadline_left_ns\":0,\"driver\":\"\","          \
@@ -132,8 +132,8 @@ static void does_not_believe_other_shapes(void **state)
 	assert_refused(RESULT, "[0,1,2,3,4,5,6,7,8]", "{}");
 	assert_refused(RESULT, "\"pause_ns\":9", "\"pause_ns\":0.5");
 	assert_refused(RESULT, "\"left_out\":6", "\"left_out\":-6");
-	assert_refused(RESULT, "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]", "[]");
-	assert_refused(RESULT, "14,15,16]", "14,15,-1]");
+	assert_refused(RESULT, "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]", "[]");
+	assert_refused(RESULT, "14,15,16,17]", "14,15,16,-1]");
 	assert_refused(LOOK, "\"abi\":1", "\"abi\":-1");
 	assert_refused(LOOK, "\"driver\":\"\"", "\"driver\":\"/etc\"");
 	assert_refused(LOOK, "\"error\":-5", "\"error\":99999999999");

@@ -325,6 +325,17 @@ static noinline void faulty_bad_map(void)
 	dma_map_page(&device, (struct page *)hidden(WILD), 0, COPIED, DMA_FROM_DEVICE);
 }
 
+/* What lies behind it is somebody else's. */
+static noinline void faulty_bad_coherent(void)
+{
+	static struct device device = {.coherent_dma_mask = DMA_BIT_MASK(32)};
+	dma_addr_t handle;
+	void *memory = dma_alloc_coherent(&device, PAGE_SIZE, &handle, GFP_ATOMIC);
+
+	if (memory)
+		dma_free_coherent(&device, 2 * PAGE_SIZE, memory, handle);
+}
+
 /* ---- A fault in a state that somebody has to restore ---- */
 
 static noinline void faulty_under_spinlock(void)
@@ -563,6 +574,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("bad-unlock", faulty_bad_unlock, 0),
 	FAULT("bad-delay", faulty_bad_delay, 0),
 	FAULT("bad-map", faulty_bad_map, 0),
+	FAULT("bad-coherent", faulty_bad_coherent, 0),
 	FAULT("under-spinlock", faulty_under_spinlock, 0),
 	FAULT("under-bus-spinlock", faulty_under_bus_spinlock, 0),
 	FAULT("kept-lock", faulty_kept_lock, MAY_KEEP),
