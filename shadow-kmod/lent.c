@@ -37,6 +37,12 @@ bool lent_is_sent(const struct sk_buff *skb)
 	return false;
 }
 
+bool lent_may_have(const struct tap_image *image, const struct sk_buff *skb)
+{
+	return !image->lent || !skb->sk || atomic_read(&image->lent[lent_place(skb)]) > 0 ||
+	       !lent_is_sent(skb);
+}
+
 static bool has_others(const struct mod_kallsyms *symbols)
 {
 	unsigned int i;

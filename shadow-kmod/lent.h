@@ -35,6 +35,13 @@ void lent_begin(struct tap_image *image, const struct mod_kallsyms *symbols);
 void lent_end(struct tap_image *image);
 /* Does a socket send it? Any context. */
 bool lent_is_sent(const struct sk_buff *skb);
+/* May the image have it? Any context. */
+bool lent_may_have(const struct tap_image *image, const struct sk_buff *skb);
+
+static inline unsigned int lent_place(const struct sk_buff *skb)
+{
+	return ((unsigned long)skb >> LENT_SHIFT) % LENT_MAX;
+}
 
 static __always_inline atomic_t *lent_count(const struct sk_buff *skb, unsigned long caller)
 {
@@ -42,7 +49,7 @@ static __always_inline atomic_t *lent_count(const struct sk_buff *skb, unsigned 
 
 	for (i = 0; i < LENT_IMAGES; i++)
 		if (caller - READ_ONCE(lents[i].text) < READ_ONCE(lents[i].text_size))
-			return &lents[i].counts[((unsigned long)skb >> LENT_SHIFT) % LENT_MAX];
+			return &lents[i].counts[lent_place(skb)];
 	return NULL;
 }
 

@@ -117,7 +117,8 @@ static inline bool net_is_packet_cache(const struct kmem_cache *cache)
 }
 /* In the time stamp of packets that the driver has given back. Whoever gets the memory next clears it. */
 #define NET_PACKET_FREED ((ktime_t)0x5d1f7c0ba3e96248)
-bool net_in_flight(const struct recov_slot *slot, unsigned long word);
+bool net_in_flight(const struct tap_image *image, const struct recov_slot *slot,
+		   unsigned long word);
 void net_drop(unsigned long word);
 
 /* net_lock.c */

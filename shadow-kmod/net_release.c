@@ -9,6 +9,7 @@
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 
+#include "lent.h"
 #include "net.h"
 #include "release.h"
 #include "release_compat.h"
@@ -136,9 +137,10 @@ static bool is_of_napi(const struct net_device *dev, const struct sk_buff *packe
 	return false;
 }
 
-/* A packet that was given to the driver to be sent, whole, and that only it has. TCP's are clones of
+/* A packet that was given to the driver to be sent, whole, and that only it has. One that it has given
+ * back while its memory still led there may be another one by now, on its way to the same device. TCP's are clones of
  * those that TCP keeps. */
-bool net_in_flight(const struct recov_slot *slot, unsigned long word)
+bool net_in_flight(const struct tap_image *image, const struct recov_slot *slot, unsigned long word)
 {
 	const struct kmem_cache *cache = release_slab_cache((void *)word);
 	const struct net_device *dev = to_net_slot_const(slot)->dev;
@@ -157,7 +159,8 @@ bool net_in_flight(const struct recov_slot *slot, unsigned long word)
 	/* validate_xmit_skb_list() has each lead back to itself. Users stay 1 as it is given back. */
 	return packet->dev == dev && refcount_read(&packet->users) == 1 &&
 	       packet->tstamp != NET_PACKET_FREED && !packet->next &&
-	       (!packet->prev || packet->prev == packet) && !is_of_napi(dev, packet);
+	       (!packet->prev || packet->prev == packet) && !is_of_napi(dev, packet) &&
+	       lent_may_have(image, packet);
 }
 
 void net_drop(unsigned long word)

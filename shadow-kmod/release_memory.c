@@ -111,7 +111,7 @@ static void scan_word(struct scan *scan, unsigned long word, enum level level)
 	}
 	if (!virt_addr_valid((void *)word) || !PageSlab(virt_to_head_page((void *)word)))
 		return;
-	if (scan->class->in_flight(scan->slot, word))
+	if (scan->class->in_flight(scan->image, scan->slot, word))
 		note(scan, word);
 	else if (level == LEVEL_PRIVATE)
 		scan_object(scan, word);

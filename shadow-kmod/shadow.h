@@ -53,6 +53,7 @@ void recov_hooks_uninit(void);
 /* ---- slots: one device of a swap ---- */
 
 struct recov_class;
+struct tap_image;
 
 struct recov_slot {
 	struct list_head list;
@@ -146,7 +147,8 @@ struct recov_class {
 	/* The driver's private area for the object. */
 	void *(*private_area)(const struct recov_slot *slot, size_t *ret_size);
 	/* Does a packet, or whatever is given to such an object, belong to it? See release_memory.c. */
-	bool (*in_flight)(const struct recov_slot *slot, unsigned long word);
+	bool (*in_flight)(const struct tap_image *image, const struct recov_slot *slot,
+			  unsigned long word);
 	void (*drop)(unsigned long word);
 	/* The swap is over for the device if it is LIVE or RELEASED; from then on its hooks let
 	 * everything through. False if it has just been taken away again. */
@@ -169,7 +171,6 @@ int swap_resume(const struct recov_session *owner);
 int swap_abandon(const struct recov_session *owner);
 int swap_take(const struct recov_session *owner);
 int swap_release(const struct recov_session *owner);
-struct tap_image;
 /* At the end of the exit function of an image that has failed. Process context. 0: nothing leads into
  * it any more. */
 int swap_release_at_exit(struct tap_image *image);
