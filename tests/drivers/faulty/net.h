@@ -20,7 +20,8 @@ enum {
 	FAULTY_NET_FLOOD = 2,	    /* polls never come to an end */
 	FAULTY_NET_NO_STATS = 4,    /* nor are there counters, once */
 	FAULTY_NET_OVER_BUDGET = 8, /* one tells of more than it was asked for */
-	FAULTY_NET_FREE_TWICE = 16  /* one of TCP's that it still has when it is stopped, once */
+	FAULTY_NET_FREE_TWICE = 16, /* one of TCP's that it still has when it is stopped, once */
+	FAULTY_NET_STALL = 32	    /* the queue stops, and is not woken, once */
 };
 
 struct faulty_port {
@@ -31,6 +32,7 @@ struct faulty_port {
 	u32 flags;
 	struct sk_buff *sending; /* until it is on its way */
 	bool open;		 /* or it is not polled */
+	bool stalled;		 /* for good */
 	u64 stops;		 /* of the queue, because the peer was full; under its lock */
 
 	/* Chores, from probe to remove. */
@@ -56,6 +58,7 @@ static inline void faulty_enter(struct faulty_port *port, enum faulty_context co
 irqreturn_t faulty_net_interrupt(int irq, void *data);
 int faulty_net_poll(struct napi_struct *napi, int budget);
 netdev_tx_t faulty_net_xmit(struct sk_buff *skb, struct net_device *netdev);
+void faulty_net_timeout(struct net_device *netdev, unsigned int queue);
 int faulty_net_open(struct net_device *netdev);
 int faulty_net_stop(struct net_device *netdev);
 

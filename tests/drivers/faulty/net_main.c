@@ -63,6 +63,7 @@ static const struct net_device_ops faulty_net_ops = {
 	.ndo_open = faulty_net_open,
 	.ndo_stop = faulty_net_stop,
 	.ndo_start_xmit = faulty_net_xmit,
+	.ndo_tx_timeout = faulty_net_timeout,
 	.ndo_change_mtu = faulty_net_change_mtu,
 	.ndo_set_features = faulty_net_set_features,
 	.ndo_siocdevprivate = faulty_net_private_ioctl,

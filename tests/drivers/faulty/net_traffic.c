@@ -51,7 +51,8 @@ int faulty_net_poll(struct napi_struct *napi, int budget)
 
 	WARN_ON_ONCE(!READ_ONCE(port->open));
 	faulty_enter(port, FAULTY_NAPI);
-	if (netif_queue_stopped(port->netdev) && faulty_bus_has_room(port->card))
+	if (netif_queue_stopped(port->netdev) && faulty_bus_has_room(port->card) &&
+	    !READ_ONCE(port->stalled))
 		netif_wake_queue(port->netdev);
 	while (done < budget && (len = faulty_bus_pending(port->card))) {
 		faulty_net_receive(port, len);
@@ -96,9 +97,19 @@ netdev_tx_t faulty_net_xmit(struct sk_buff *skb, struct net_device *netdev)
 	netdev->stats.tx_packets++;
 	netdev->stats.tx_bytes += skb->len;
 	dev_consume_skb_any(skb);
-	if (!faulty_bus_has_room(port->card))
+	if (READ_ONCE(port->flags) & FAULTY_NET_STALL) {
+		WRITE_ONCE(port->flags, port->flags & ~FAULTY_NET_STALL);
+		WRITE_ONCE(port->stalled, true);
+		netif_stop_queue(netdev);
+	} else if (!faulty_bus_has_room(port->card)) {
 		faulty_net_wait(port);
+	}
 	return NETDEV_TX_OK;
+}
+
+/* There is nothing that it could reset. */
+void faulty_net_timeout(struct net_device *netdev, unsigned int queue)
+{
 }
 
 int faulty_net_open(struct net_device *netdev)
