@@ -38,7 +38,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RECOV_SHADOW_ABI  2
+#define RECOV_SHADOW_ABI  3
 #define RECOV_SHADOW_PATH "/dev/recov_shadow"
 
 #define RECOV_NAME_LEN	      64  /* module, bus, device and object names */
@@ -265,7 +265,8 @@ struct recov_armed {
 /* RELEASE: take from the armed driver of the swap what it has, without calling it once more: in place
  * of its remove() and exit functions, after which delete_module(2) finds nothing left to do. For HOLD,
  * or after it. What the kernel itself lists as the driver's is given back: only what the driver's
- * memory or code and a list of the kernel both say is its own, or what it was seen to get. The rest of its memory is lost.
+ * memory or code and a list of the kernel both say is its own, or what it was seen to get. The rest of
+ * its memory is lost.
  * EBUSY: something of it does not end; RELEASED tells what. ENOENT: it is not loaded, or not armed. */
 enum recov_released_class {
 	RECOV_RELEASED_CALL,	/* calls that slept in the driver, and have been ended */
@@ -285,7 +286,7 @@ enum recov_released_class {
 	RECOV_RELEASED_QUEUE,	/* of virtio */
 	RECOV_RELEASED_CPUHP,	/* states of CPU hotplug, with their instances */
 	RECOV_RELEASED_COHERENT, /* pieces of dma_alloc_attrs() */
-	RECOV_RELEASED_CLASSES
+	RECOV_RELEASED_CLASSES = 24
 };
 
 /* RELEASED: what was released in the swap, or in the last one. Works in any session. */

@@ -121,6 +121,7 @@ static int start_rebind(struct patient *patient, enum rebind_kind kind,
 static void give_up(struct patient *patient, const struct policy *policy, const char *reason)
 {
 	report_given_up(events_of(patient), patient->driver, policy->name, patient->count, reason);
+	patient->given_up = true;
 	if (policy->unbind && start_rebind(patient, REBIND_NEVER, on_unbound) >= 0)
 		return;
 	patient_rest(patient);
@@ -402,6 +403,8 @@ void ladder_swapped(struct patient *patient, bool serves, const struct replug_er
 	const struct policy *policy = policy_of(patient);
 	char text[POLICY_STEP_TEXT_MAX];
 
+	if (serves)
+		patient->given_up = false;
 	if (policy && serves)
 		begin_grace(patient, policy);
 	if (!patient->swapping)

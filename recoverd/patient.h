@@ -46,6 +46,8 @@ struct patient {
 	struct watch *watch;	     /* for its policy's triggers, or NULL */
 	struct heartbeat *heartbeat; /* likewise */
 	bool watch_failed;	     /* so that it is to begin anew */
+
+	bool given_up; /* nothing is done any more until it serves again, or policies are read */
 };
 
 /* NULL: no memory. */

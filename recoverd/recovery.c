@@ -83,6 +83,8 @@ json_t *recovery_outlook(struct recovery *recovery, const char *driver)
 		return json_pack("{s:n, s:n, s:n}", "policy", "step", "leave_out");
 	if (patient)
 		n += patient_faults(patient, now_ns(), policy->interval_ms);
+	if (patient && n <= patient->count)
+		n = patient->count + 1;
 	rung = policy_rung(policy, n);
 	if (rung < policy->n_steps) {
 		policy_step_text(&policy->steps[rung], text);
@@ -184,7 +186,7 @@ static void look_at_noticed(struct patient *patient)
 	patient->noticed = 0;
 	patient->evidence = NULL;
 	/* One without a device that could be carried over may be new here. */
-	if (patient->under_way || now_ns() < patient->grace_end_ns ||
+	if (patient->under_way || patient->given_up || now_ns() < patient->grace_end_ns ||
 	    driver_set_get(&manager->drivers, patient->driver, &driver) < 0 ||
 	    driver->state != DRIVER_LIVE)
 		return;
@@ -211,8 +213,10 @@ static void on_miss(void *ctx, const char *reason)
 	struct patient *patient = ctx;
 	const struct driver *driver = driver_set_find(&patient->manager->drivers, patient->driver);
 
-	/* Of one that has failed or is being swapped nothing else is to be expected. */
-	if (driver && driver->state == DRIVER_LIVE && !patient->under_way)
+	/* Of one that has failed, is being swapped, or that somebody has taken out, nothing else is to
+	 * be expected. */
+	if ((!driver || driver->state == DRIVER_LIVE) && !patient->under_way &&
+	    inventory_is_loaded(SYSFS, patient->driver))
 		report_heartbeat(patient->manager->events, patient->driver, reason);
 }
 
@@ -312,6 +316,7 @@ static void stop_attending(struct recovery *recovery)
 		heartbeat_free(patient->heartbeat);
 		patient->heartbeat = NULL;
 		stop_watching(patient);
+		patient->given_up = false;
 	}
 }
 

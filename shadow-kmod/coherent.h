@@ -8,11 +8,14 @@
 struct device;
 struct tap_image;
 
-/* Is given back: noted no more. False: it was got with another order of pages, and stays noted. What
- * was not noted may be right. Any context. */
+/* May sleep. */
+void coherent_init(void);
+/* Is given back: noted no more. False: these are more pages than it was got with, and it stays noted.
+ * What was not noted may be right. Any context. */
 bool coherent_drop(const void *memory, size_t size);
-/* The image gives back nothing any more: what it has got for the device, which is there, is kept until
- * the next driver of the device has told it not to use that. */
+/* The image gives back nothing any more: what it has got for the device, which is there, managed or
+ * not, is kept until a swap has started the device with the next driver, so that it does not use that
+ * any more. May sleep. */
 void coherent_keep(const struct tap_image *image, struct device *dev);
 /* It has: what was kept is given back. How many there were. May sleep. */
 unsigned int coherent_release(struct device *dev);

@@ -5,6 +5,7 @@
 
 #include "inject.h"
 #include "shadow.h"
+#include "tap.h"
 
 /* Runs in place of a function that is left out; leaves the result alone. To return for it, by taking
  * the address off the stack, does not work: ftrace does not put the stack pointer back. */
@@ -44,6 +45,19 @@ static void after_call(struct kprobe *probe, struct pt_regs *regs, unsigned long
 {
 }
 
+/* What an armed driver calls in place of the function, or 0. */
+static unsigned long twin_of(const struct inject *inject, const struct inject_call *call)
+{
+	char name[sizeof(RECOV_TWIN_PREFIX) + RECOV_KSYM_LEN];
+	struct tap_image *image = tap_get_image(inject->driver);
+
+	if (!image)
+		return 0;
+	module_put(image->module);
+	scnprintf(name, sizeof(name), RECOV_TWIN_PREFIX "%s", call->what.symbol);
+	return ksym_lookup(name);
+}
+
 static int plant_call(const struct inject *inject, struct inject_call *call)
 {
 	struct recov_symbol symbol = {};
@@ -53,7 +67,9 @@ static int plant_call(const struct inject *inject, struct inject_call *call)
 		return -ENXIO;
 	if (!strcmp(symbol.owner, inject->driver) || !strcmp(symbol.owner, THIS_MODULE->name))
 		return -EINVAL;
-	call->probe.symbol_name = call->what.symbol;
+	call->probe.addr = (kprobe_opcode_t *)twin_of(inject, call);
+	if (!call->probe.addr)
+		call->probe.symbol_name = call->what.symbol;
 	call->probe.pre_handler = on_call;
 	call->probe.post_handler = after_call;
 	return register_kprobe(&call->probe);

@@ -444,13 +444,13 @@ static void net_resume(struct recov_slot *slot)
 	recov_slot_move(slot, from, RECOV_DEV_LIVE);
 	if (!ns->running)
 		goto out;
-	release_serves(slot);
 	if (netif_carrier_ok(dev))
 		dev_activate(dev); /* in case that an event on the eve of the hold undid it */
 	__netdev_watchdog_up(dev);
 	for (i = 0; i < dev->real_num_tx_queues; i++)
 		if (!netif_xmit_stopped(&dev->_tx[i]))
 			netif_schedule_queue(&dev->_tx[i]);
+	release_serves(slot);
 	if (event)
 		linkwatch_fire_event(dev);
 	else

@@ -138,8 +138,8 @@ static bool is_of_napi(const struct net_device *dev, const struct sk_buff *packe
 }
 
 /* A packet that was given to the driver to be sent, whole, and that only it has. One that it has given
- * back while its memory still led there may be another one by now, on its way to the same device. TCP's are clones of
- * those that TCP keeps. */
+ * back while its memory still led there may be another one by now, on its way to the same device.
+ * TCP's are clones of those that TCP keeps. */
 bool net_in_flight(const struct tap_image *image, const struct recov_slot *slot, unsigned long word)
 {
 	const struct kmem_cache *cache = release_slab_cache((void *)word);
@@ -165,7 +165,10 @@ bool net_in_flight(const struct tap_image *image, const struct recov_slot *slot,
 
 void net_drop(unsigned long word)
 {
-	kfree_skb((struct sk_buff *)word);
+	struct sk_buff *packet = (struct sk_buff *)word;
+
+	packet->tstamp = NET_PACKET_FREED; /* what leads here does so still */
+	kfree_skb(packet);
 }
 
 /* The caches of packets are known by what comes out of them. */

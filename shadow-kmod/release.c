@@ -8,18 +8,18 @@
  *	interrupts, timers and delayed works that lead into it are found in the kernel's own lists
  *	works and tasklets that are queued are run, and refused
  *	its objects' users are held, and what the kernel polls it from is taken away
+ *	what it shared with a device is put aside, until a swap has started the device with the next
+ *	driver: not each device can be reset, and what is not goes on once it may access memory again
  *	its drivers are unregistered: the driver core calls their remove(), which its tap answers, and
  *	gives back what is managed (devm_*())
  *	packets on their way, mappings and memory that are left are found from its private area
  *	its objects are kept, its PCI devices switched off and reset, the queues of virtio's taken back
  *	it is no longer told of CPUs that come and go
- *	what it shared with a device is given back when the next driver has started that one: not each
- *	device can be reset, and what is not would go on once it may access memory again
  *
  * Nothing is given back on one witness's word: a handler, timer or work is the driver's if its
  * function is, and is on the kernel's own list; memory is if the driver's memory leads to it and the
- * kernel has noted the driver or its device for it, or if the driver was seen to get it. All else is lost until the machine is restarted,
- * which is better than to free what is somebody else's.
+ * kernel has noted the driver or its device for it, or if the driver was seen to get it. All else is
+ * lost until the machine is restarted, which is better than to free what is somebody else's.
  */
 #include <linux/interrupt.h>
 #include <linux/irq.h>
@@ -211,10 +211,26 @@ static int release_entries(const struct tap_image *image, struct list_head *slot
 	return release_calls(image, report);
 }
 
+struct belongings {
+	struct tap_image *image;
+	const struct recov_class *class;
+	struct recov_slot *slot;
+	struct recov_released *report;
+};
+
+static long part_coherent(void *data)
+{
+	const struct belongings *of = data;
+
+	coherent_keep(of->image, of->slot->parent);
+	return 0;
+}
+
 /* What leads into the driver. */
 static int release_ways_in(struct tap_image *image, const struct recov_class *class,
 			   struct list_head *slots, struct recov_released *report)
 {
+	struct belongings of = {.image = image};
 	struct recov_slot *slot;
 	int err;
 
@@ -227,15 +243,12 @@ static int release_ways_in(struct tap_image *image, const struct recov_class *cl
 	err = release_entries(image, slots, report);
 	if (!err)
 		err = take_objects(class, slots, report);
-	return err ? err : release_drivers(image, slots, report);
+	if (err)
+		return err;
+	list_for_each_entry(of.slot, slots, list)
+		tap_guarded(image, part_coherent, &of);
+	return release_drivers(image, slots, report);
 }
-
-struct belongings {
-	struct tap_image *image;
-	const struct recov_class *class;
-	struct recov_slot *slot;
-	struct recov_released *report;
-};
 
 static long part_memory(void *data)
 {
@@ -271,7 +284,6 @@ static int release_belongings(struct tap_image *image, const struct recov_class 
 					   dev_name(of.slot->parent));
 		} else {
 			release_pci(of.slot->parent, report);
-			coherent_keep(image, of.slot->parent);
 		}
 	}
 	release_cpuhp(image, report);

@@ -405,6 +405,7 @@ int __init tap_init(void)
 	/* Where stacks are pages that are mapped for them, what is in the direct map is none. */
 	recov_tap_stacks = IS_ENABLED(CONFIG_VMAP_STACK) ? VMALLOC_START : PAGE_OFFSET;
 	lent_init();
+	coherent_init();
 	return register_module_notifier(&module_block);
 }
 

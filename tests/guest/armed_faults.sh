@@ -29,7 +29,8 @@ declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protectio
 	[work-circle]=deadlock [wait-for-itself]=deadlock [bad-kfree]=bad-argument
 	[bad-skb]=bad-argument [stale-skb]=bad-argument [bad-napi]=bad-argument
 	[bad-timer]=bad-argument [bad-work]=bad-argument [bad-unlock]=bad-argument
-	[bad-delay]=bad-argument [bad-map]=bad-argument [bad-coherent]=bad-argument [no-stats]=bad-answer [kept-lock]=bad-answer
+	[bad-delay]=bad-argument [bad-map]=bad-argument [bad-coherent]=bad-argument
+	[no-stats]=bad-answer [kept-lock]=bad-answer
 	[kept-mutex]=bad-answer [over-budget]=bad-answer)
 # What the driver gives a bad argument to, by either kernel's name.
 declare -A SERVICES=([bad-kfree]='kfree' [bad-skb]='(__)?dev_kfree_skb_any(_reason)?'

@@ -110,10 +110,14 @@ fails_when() {
 	! "$@" && eventually 10 told fault '.first and .context == "task"'
 }
 
-# e1000_policy LINE...: likewise, for a driver that is not armed and is well unless there is a file.
+# e1000_policy LINE...: a policy for that one, which is well unless there is a file.
 e1000_policy() {
 	printf '%s\n' '[Match]' 'Driver=e1000' '[Detect]' 'On=heartbeat' 'Heartbeat=/root/pulse' \
 		'HeartbeatInterval=300ms' 'HeartbeatMisses=1' '[Recover]' "$@" >$POLICIES/20-e1000.policy
+}
+
+e1000_index() {
+	cat /sys/bus/pci/drivers/e1000/*:*/net/*/ifindex
 }
 
 rx_is() {
@@ -237,15 +241,25 @@ echo 'r:reset pci_reset_function result=$retval:s32' >/sys/kernel/tracing/kprobe
 echo 1 >/sys/kernel/tracing/events/kprobes/reset/enable
 e1000_policy Steps=bus-reset
 policy Steps=restart
-modprobe e1000
 now
 touch sick
+modprobe e1000
 check "a driver that came later, not armed, misses its heartbeat" eventually 40 told recovered \
 	'.device.driver == "e1000" and .cause == "heartbeat"'
 rm sick
 check "its step is a reset" told recovering '.step == "bus-reset"'
 check "which its device has had" has_reset
 check "it is bound again" test -e /sys/bus/pci/drivers/e1000/*:*
+e1000_policy Steps=rebind
+policy Steps=restart
+BEFORE=$(e1000_index)
+now
+touch sick
+check "likewise, once more" eventually 40 told recovered \
+	'.device.driver == "e1000" and .cause == "heartbeat"'
+rm sick
+check "its step is to be bound again" told recovering '.step == "rebind"'
+check "which makes another device of it" test "$(e1000_index)" -gt "$BEFORE"
 echo 0 >/sys/kernel/tracing/events/kprobes/reset/enable
 echo >/sys/kernel/tracing/kprobe_events
 e1000_policy Steps=untrusted Backoff=0 Limit=3 Interval=1ms
@@ -254,6 +268,8 @@ now
 touch sick
 check "a step that is refused each time ends" eventually 40 told given-up \
 	'.device.driver == "e1000" and .faults == 4'
+sleep 3
+check "for good" told given-up '.device.driver == "e1000"'
 rm sick $POLICIES/20-e1000.policy
 rmmod e1000
 

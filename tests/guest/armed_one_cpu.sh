@@ -64,5 +64,11 @@ echo "loop-irqs-off timer" >"$FAULT"
 check "a loop in a timer with interrupts off is told" eventually 30 told faulty_net fault \
 	'.cause == "hang" and .first and (.duration_ns | . > 15e8 and . < 10e9)'
 check "the driver comes back with both cards" eventually 20 told faulty_net recovered true 2
+echo "loop timer" >"$FAULT"
+check "one with interrupts on, too" eventually 30 told faulty_net fault '.cause == "hang"' 2
+check "the driver comes back again" eventually 20 told faulty_net recovered true 4
+echo "mutex-circle work" >"$FAULT"
+check "works that wait for each other's mutex are told" eventually 30 told faulty_net fault true 3
+check "the driver comes back once more" eventually 20 told faulty_net recovered true 6
 check_clean_log
 finish

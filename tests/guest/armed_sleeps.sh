@@ -65,6 +65,15 @@ check "to be called to leave it has to be awake" refused_while_it_sleeps
 check "it is not taken for one that has failed" state_is live
 check "it is recovered on demand" recovctl recover faulty_net --untrusted --json
 check "the flows go on" flows_go_on
+
+# The probe's own question is what sleeps.
+policy Steps=untrusted Backoff=0 '[Detect]' 'On=fault heartbeat' Heartbeat=net \
+	HeartbeatInterval=500ms HeartbeatTimeout=1s HeartbeatMisses=1 Grace=0
+now
+echo "wait process" >"$FAULT"
+check "a heartbeat of the network's is missed" eventually 40 told heartbeat
+check "it comes back" eventually 60 recovered heartbeat
+check "the flows go on" flows_go_on
 flows_stop_and_check
 note "longest gap $(longest_gap_ms) ms"
 check "the kernel log is clean" faulty_log_is_clean

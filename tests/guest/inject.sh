@@ -10,6 +10,8 @@
 . lib/inject.sh
 
 nic_pair e1000 virtio_net
+FILE=$(modinfo -n e1000)
+cp "$FILE" before
 ip addr add 192.0.2.1/24 dev "$DEV"
 ip link set "$DEV" up
 expect "the peer answers" eventually 15 answers "$PEER_V4"
@@ -104,6 +106,14 @@ check "the driver fails as told" fails_with 'Device or resource busy' ip link se
 check "which is told" reported '.faults[0].activated and .faults[0].hits == 1'
 check "the next call does not fail" ip link set "$DEV" up
 check "it is undone, too" recovctl inject undo e1000
+check "it is applied for the second call from now" recovctl inject apply override.json \
+	--from-call 2 --calls 1
+ip link set "$DEV" down
+check "the first call does not fail" ip link set "$DEV" up
+ip link set "$DEV" down
+check "the second one does" fails_with 'Device or resource busy' ip link set "$DEV" up
+check "the third one does not" ip link set "$DEV" up
+check "it is undone" recovctl inject undo e1000
 check "the peer answers again" eventually 15 answers "$PEER_V4"
 
 # ---- Faults of the device, and swaps -------------------------------------------------------------
@@ -134,5 +144,12 @@ check "and as a fault of the driver" eventually 5 fault_told invalid-opcode e100
 check "it is recovered" recovctl recover e1000
 check "and serves as before" rings_are_back
 check "the peer answers" eventually 5 answers "$PEER_V4"
+check "a plan for its rings" override_plan dma_alloc_attrs override.json e1000_setup_all_tx_resources
+check "is applied to an armed one, too" recovctl inject apply override.json --calls 1
+ip link set "$DEV" down
+check "which fails as told" fails_with 'Cannot allocate memory' ip link set "$DEV" up
+check "once" ip link set "$DEV" up
+check "it is undone" recovctl inject undo e1000
+check "the driver's file is what it was" cmp before "$FILE"
 check_clean_log
 finish

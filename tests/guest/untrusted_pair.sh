@@ -48,7 +48,8 @@ check "the driver is armed" recovctl arm faulty_net --json
 flows_start --rate 50
 
 check "one that serves is taken out without being called" recover --untrusted
-check "what it had was taken" released '.irq == 2 and .napi == 2 and .call == 2 and .driver == 1'
+check "what it had was taken" released '.irq == 2 and .napi == 2 and .call == 2 and .driver == 1 and
+	."dma-coherent" == 2'
 check "its threads are gone but for the new ones" eventually 5 threads 2
 check "its interrupts likewise" handlers
 check "the flows go on" flows_alive

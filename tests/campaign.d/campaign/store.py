@@ -11,10 +11,12 @@ import threading
 from .error import USAGE, CampaignError
 from .outcome import OUTCOMES
 from .record import SCHEMA
+from .template import BUILD
 
 SESSION = "recov.session/1"
 # What must be the same for two runs to be of one campaign.
-SAME = ("driver", "kernel", "cpus", "modes", "faults", "classes", "preset", "workload", "ko")
+SAME = ("driver", "kernel", "image", "cpus", "modes", "faults", "classes", "preset", "workload",
+        "ko")
 
 
 def digest(path):
@@ -24,7 +26,9 @@ def digest(path):
 
 def identity(options):
     """What a campaign is about, as it is written into its folder."""
-    about = {name: getattr(options, name) for name in SAME}
+    about = {name: getattr(options, name, None) for name in SAME}
+    image = BUILD / "kernels" / str(options.kernel) / "vmlinuz"
+    about["image"] = digest(image if image.exists() else None)
     about["workload"] = digest(options.workload)
     about["ko"] = digest(options.ko)
     return about

@@ -106,6 +106,16 @@ class Resuming(Folder):
         self.opened()
         self.refused("another faults", lambda: self.opened(faults=1))
 
+    def test_a_kernel_that_was_built_anew_is_another_one(self):
+        image = self.folder.parent / "kernels" / options().kernel / "vmlinuz"
+        image.parent.mkdir(parents=True)
+        with mock.patch("campaign.store.BUILD", self.folder.parent):
+            image.write_bytes(b"one")
+            self.opened()
+            self.opened()
+            image.write_bytes(b"two")
+            self.refused("another image", self.opened)
+
     def test_a_session_is_no_trial(self):
         store = self.opened()
         store.end_session(10, 20.0, 2)

@@ -31,9 +31,10 @@ struct faulty_port {
 	struct napi_struct napi;
 	u32 flags;
 	struct sk_buff *sending; /* until it is on its way */
-	bool open;		 /* or it is not polled */
-	bool stalled;		 /* for good */
-	u64 stops;		 /* of the queue, because the peer was full; under its lock */
+	dma_addr_t ring;
+	bool open;    /* or it is not polled */
+	bool stalled; /* for good */
+	u64 stops;    /* of the queue, because the peer was full; under its lock */
 
 	/* Chores, from probe to remove. */
 	struct timer_list timer;

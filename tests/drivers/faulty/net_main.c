@@ -99,6 +99,11 @@ static int faulty_net_probe(struct platform_device *device)
 	netif_carrier_off(netdev);
 	/* The driver before may not have got as far as to do so. */
 	faulty_bus_halt(port->card);
+	/* As others have their rings. */
+	if (!dmam_alloc_coherent(&device->dev, PAGE_SIZE, &port->ring, GFP_KERNEL)) {
+		err = -ENOMEM;
+		goto err_free;
+	}
 	port->irq = platform_get_irq(device, 0);
 	if (port->irq < 0) {
 		err = port->irq;

@@ -67,12 +67,12 @@ stores_left_out() {
 	[[ $(jq '.faults | length' "$2") == 4 ]]
 }
 
-# override_plan FUNCTION PLAN: fails when e1000_request_irq calls it.
+# override_plan FUNCTION PLAN [CALLER]: fails when e1000_request_irq calls it, or that one.
 override_plan() {
 	recovctl inject plan --image "$(modinfo -n e1000)" --seed 1 --class override --faults 41 \
 		--out all.json >/dev/null &&
-		jq -cM --arg name "$1" '.faults |= [.[] | select(.import == $name and
-			.function == "e1000_request_irq") + {id: 1}]' all.json >"$2" &&
+		jq -cM --arg name "$1" --arg caller "${3:-e1000_request_irq}" '.faults |= [.[] | select(.import == $name and
+			.function == $caller) + {id: 1}][:1]' all.json >"$2" &&
 		[[ $(jq '.faults | length' "$2") == 1 ]]
 }
 
