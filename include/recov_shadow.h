@@ -130,7 +130,8 @@ struct recov_info {
 
 /* MATCH: which devices a driver has, and whether each can be carried over. Holds nothing.
  * in: driver. out: devices. The result is this session's until its next MATCH or ARM.
- * ENOENT: no such module, or it is built in. */
+ * ENOENT: no such module, or it is built in. EDEADLK: a call of the driver's, which is armed, keeps the
+ * lock that is needed. EBUSY: somebody keeps it for longer than a swap has patience. */
 struct recov_match {
 	char driver[RECOV_NAME_LEN];
 	__u32 devices;

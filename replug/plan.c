@@ -8,8 +8,10 @@
 #include "closure.h"
 #include "compat.h"
 #include "error.h"
+#include "swap.h"
 
-#define MODULE_NAME_MAX 55 /* MODULE_NAME_LEN without NUL */
+#define MODULE_NAME_MAX 55    /* MODULE_NAME_LEN without NUL */
+#define OWN_CALL_MS	15000 /* as long as the shadow waits for others */
 
 struct replug_plan {
 	struct replug_module *modules; /* the strings and images in them are its own */
@@ -162,20 +164,33 @@ static int check_untrusted(const struct replug_image *image, struct replug_error
 	return 0;
 }
 
+/* A call of the driver's may end by itself, unless it is to be cut off. */
+static int ask_devices(const struct replug_host *host, const char *driver,
+		       const struct replug_target *target, struct replug_plan *plan)
+{
+	uint64_t limit = swap_now_ns() + OWN_CALL_MS * UINT64_C(1000000);
+	int r;
+
+	do
+		r = host->devices(host->ctx, driver, &plan->devices, &plan->n_devices);
+	while (r == -EDEADLK && !target->untrusted && swap_now_ns() < limit);
+	if (r == -EDEADLK && target->untrusted && host->fail && host->fail(host->ctx, driver) == 0)
+		r = host->devices(host->ctx, driver, &plan->devices, &plan->n_devices);
+	return r;
+}
+
 static int find_devices(const struct replug_host *host, const char *driver,
 			const struct replug_target *target, struct replug_plan *plan,
 			struct replug_error *err)
 {
-	int r = host->devices(host->ctx, driver, &plan->devices, &plan->n_devices);
+	int r = ask_devices(host, driver, target, plan);
 
-	if (r == -EBUSY && target->untrusted && host->fail && host->fail(host->ctx, driver) == 0) {
-		r = host->devices(host->ctx, driver, &plan->devices, &plan->n_devices);
-		if (r == -EBUSY)
-			return replug_fail(err, REPLUG_FAULT_FAILED, r,
-					   "%s was made to fail, but somebody else keeps the lock "
-					   "of the network (rtnl)",
-					   driver);
-	}
+	if (r == -EDEADLK)
+		return replug_fail(
+			err, REPLUG_FAULT_REFUSED, r,
+			"the devices of %s can't be told: a call of its own keeps the lock "
+			"of the network (rtnl)%s",
+			driver, target->untrusted ? ", though it was made to fail" : "");
 	if (r == -ENOENT)
 		return replug_fail(err, REPLUG_FAULT_REFUSED, r, "%s is not loaded", driver);
 	if (r == -EBUSY)

@@ -144,8 +144,9 @@ struct replug_host {
 	/* What the running kernel exports: 0, or -ENOENT. owner gets "" for the kernel itself. */
 	int (*symbol)(void *ctx, const char *name, uint32_t *ret_crc, bool *ret_has_crc,
 		      char owner[REPLUG_NAME_MAX]);
-	/* The driver's devices as the shadow sees them; -ENOENT: no such module loaded. The array
-	 * is malloc'ed and the caller's. */
+	/* The driver's devices as the shadow sees them; -ENOENT: no such module loaded; -EBUSY: somebody
+	 * keeps a lock for long; -EDEADLK: a call of the driver's has kept it for a second. The array is
+	 * malloc'ed and the caller's. */
 	int (*devices)(void *ctx, const char *driver, struct replug_device **ret, size_t *ret_n);
 	/* How many references on the driver's module the shadow itself has, as on one that has failed,
 	 * and gives back in time. NULL: never any. */

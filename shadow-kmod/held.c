@@ -403,6 +403,11 @@ void held_drop_rtnl(void)
 		held_add_mutex(lent_rtnl());
 }
 
+const struct task_struct *held_owner_of_rtnl(void)
+{
+	return owner_of(held_rtnl);
+}
+
 /* What the kernel has unlocked may be gone by now. Of rtnl no more than the lock: what else
  * rtnl_unlock() does may wait for ever, and whoever has it next does it. */
 static void unlock_own(struct mutex *lock)

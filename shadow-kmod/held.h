@@ -111,6 +111,9 @@ void held_release_mutexes(const struct tap_record *record);
 /* rtnl's own. */
 extern struct mutex *held_rtnl;
 
+/* It is there as long as it keeps it; NULL: nobody has it. */
+const struct task_struct *held_owner_of_rtnl(void);
+
 /* No armed driver is loaded. */
 void held_forget(void);
 

@@ -146,7 +146,7 @@ void net_finder_begin(struct net_finder *finder, const char *driver);
 void net_finder_end(struct net_finder *finder);
 
 /* net_match.c */
-int net_match(const char *driver, struct list_head *slots);
+int net_match(const char *driver, struct list_head *slots, bool asks);
 /* Does a driver of that module run it? Under rtnl or RCU: a module goes a grace period later. */
 bool net_is_of(const struct net_device *dev, const char *driver);
 /* Why the device can't be carried over, or NULL. Under rtnl. */

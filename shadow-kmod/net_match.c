@@ -12,7 +12,9 @@
 #include <net/net_namespace.h>
 #include <net/sch_generic.h>
 
+#include "held.h"
 #include "net.h"
+#include "release.h"
 
 /* Bytes from the private area to the end of the allocation it lies in. */
 static u32 net_priv_room(const struct net_device *dev)
@@ -193,18 +195,34 @@ static void refuse_siblings(struct list_head *slots)
 	}
 }
 
-int net_match(const char *driver, struct list_head *slots)
+#define OWN_MS 1000
+
+static int lock_net(const char *driver, bool asks)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < NET_LOCK_MS; ms += OWN_MS) {
+		if (net_lock_within(OWN_MS))
+			return 0;
+		if (asks && release_has_call(driver, held_owner_of_rtnl))
+			return -EDEADLK;
+	}
+	return -EBUSY;
+}
+
+int net_match(const char *driver, struct list_head *slots, bool asks)
 {
 	struct net_device *dev;
 	struct net_slot *ns;
 	struct net *net;
 	struct net_finder finder;
-	int err = 0;
+	int err;
 
 	net_finder_begin(&finder, driver);
-	if (!net_lock_within(NET_LOCK_MS)) {
+	err = lock_net(driver, asks);
+	if (err) {
 		net_finder_end(&finder);
-		return -EBUSY;
+		return err;
 	}
 	down_read(&net_rwsem); /* in this order elsewhere, too: roce_gid_mgmt.c */
 	for_each_net(net) {

@@ -99,6 +99,35 @@ static int look_at_all(void *data)
 	return 0;
 }
 
+struct has_call {
+	const struct tap_image *image;
+	const struct task_struct *(*find)(void);
+	bool has;
+};
+
+/* While all CPUs do nothing else. */
+static int look_for_call(void *data)
+{
+	struct has_call *look = data;
+	const struct task_struct *task = look->find();
+
+	if (task && refcount_read(&task->stack_refcount))
+		look->has = record_above(look->image, task->thread.sp,
+					 (unsigned long)task_stack_page(task) + THREAD_SIZE);
+	return 0;
+}
+
+bool release_has_call(const char *driver, const struct task_struct *(*find)(void))
+{
+	struct has_call look = {.image = tap_get_image(driver), .find = find};
+
+	if (!look.image)
+		return false;
+	stop_machine(look_for_call, &look, NULL);
+	module_put(look.image->module);
+	return look.has;
+}
+
 int release_calls(const struct tap_image *image, struct recov_released *report)
 {
 	unsigned long limit = jiffies + msecs_to_jiffies(RELEASE_MS);

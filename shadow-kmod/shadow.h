@@ -120,8 +120,9 @@ struct recov_class {
 	struct recov_hook *hooks;
 	unsigned int n_hooks;
 	int (*init)(void); /* at module load */
-	/* Adds a slot for each device of the driver to the list, with verdict and reason. */
-	int (*match)(const char *driver, struct list_head *slots);
+	/* Adds a slot for each device of the driver to the list, with verdict and reason. -EBUSY: a lock
+	 * does not come free; asks: -EDEADLK as soon as it is a call of the driver's that keeps it. */
+	int (*match)(const char *driver, struct list_head *slots, bool asks);
 	void (*free)(struct recov_slot *slot);
 	/* LIVE -> HELD: queue or park the users, stop the driver. Waits for work in flight at
 	 * most drain_ms. */

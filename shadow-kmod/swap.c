@@ -135,7 +135,7 @@ int swap_match(const char *driver, struct recov_device **ret_devices, u32 *ret_n
 		return -ENOENT;
 	mutex_lock(&swap_mutex); /* match() looks at the slots of a swap under way */
 	for (i = 0; i < ARRAY_SIZE(classes) && !err; i++)
-		err = classes[i]->match(driver, &slots);
+		err = classes[i]->match(driver, &slots, true);
 	mutex_unlock(&swap_mutex);
 	list_for_each_entry(slot, &slots, list)
 		slot->done = true; /* no swap holds these devices: they may go at any time */
@@ -358,7 +358,7 @@ static const struct recov_class *swap_find_class(const char *driver)
 	for (i = 0; i < ARRAY_SIZE(classes) && !found; i++) {
 		LIST_HEAD(slots);
 
-		err = classes[i]->match(driver, &slots);
+		err = classes[i]->match(driver, &slots, false);
 		if (err)
 			return ERR_PTR(err);
 		if (!list_empty(&slots))
@@ -399,7 +399,7 @@ static int swap_collect(struct swap *s)
 	if (err)
 		return err;
 	WRITE_ONCE(published_slots, &s->slots);
-	err = s->class->match(s->driver, &s->slots);
+	err = s->class->match(s->driver, &s->slots, false);
 	if (err)
 		goto err_free;
 	list_for_each_entry(slot, &s->slots, list) {

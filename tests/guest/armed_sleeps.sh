@@ -29,7 +29,7 @@ comes_back_by_policy() {
 }
 
 refused_while_it_sleeps() {
-	refused 5 'somebody keeps the lock of the network' recover faulty_net
+	refused 5 'a call of its own keeps the lock of the network' recover faulty_net
 }
 
 # Whoever loads the programs that watch for hangs is killed in the midst of it.
@@ -67,12 +67,14 @@ check "it is recovered on demand" recovctl recover faulty_net --untrusted --json
 check "the flows go on" flows_go_on
 
 # The probe's own question is what sleeps.
-policy Steps=untrusted Backoff=0 '[Detect]' 'On=fault heartbeat' Heartbeat=net \
+policy Steps=untrusted Limit=20 Backoff=0 Interval=1ms '[Detect]' 'On=fault heartbeat' Heartbeat=net \
 	HeartbeatInterval=500ms HeartbeatTimeout=1s HeartbeatMisses=1 Grace=0
 now
 echo "wait process" >"$FAULT"
 check "a heartbeat of the network's is missed" eventually 40 told heartbeat
 check "it comes back" eventually 60 recovered heartbeat
+check "sooner than a swap has patience with the lock" told recovered \
+	".device.object == \"$DEV\" and .duration_ns < 13e9"
 check "the flows go on" flows_go_on
 flows_stop_and_check
 note "longest gap $(longest_gap_ms) ms"
