@@ -10,7 +10,7 @@ from fixture import options
 
 from campaign import plan, report_seeds
 from campaign.error import CampaignError
-from campaign.outcome import OUTCOMES
+from campaign.outcome import MACHINE_LOST, OUTCOMES
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "baseline"
 TRIALS = 400
@@ -41,6 +41,14 @@ class Baseline(unittest.TestCase):
                 self.assertTrue(all(line["stock"] in OUTCOMES for line in seeds))
                 self.assertTrue(all(line.get("recoverd", "ok") in OUTCOMES for line in seeds))
                 self.assertTrue(all(len(line["faults"]) == FAULTS for line in seeds))
+
+    def test_each_machine_that_was_lost_has_its_line(self):
+        told = [line.split(" | ")[:4] for line in
+                (FOLDER / "lost.md").read_text(encoding="utf-8").splitlines() if line[:3] != "|--"]
+        lost = [[f"| {driver}", kernel, str(line["seed"]), line["recoverd"]]
+                for driver, kernel, about, seeds in kept() for line in seeds
+                if line.get("recoverd") in MACHINE_LOST]
+        self.assertEqual([line for line in told if line[-1] in MACHINE_LOST], lost)
 
     def test_seeds_mean_what_they_meant(self):
         """Of the very builds that they were drawn for: the planner refuses to take others for them."""
