@@ -133,6 +133,18 @@ static bool is_delayed_work(const struct delayed_work *work)
 	return is_code(work->work.func) && is_code(work->timer.function);
 }
 
+static bool is_cpu(int cpu)
+{
+	return (unsigned int)cpu < nr_cpu_ids;
+}
+
+/* A delayed work is put there when its time has come. */
+static bool is_queue(const struct workqueue_struct *queue, int cpu)
+{
+	return (cpu == WORK_CPU_UNBOUND || is_cpu(cpu)) &&
+	       (cache_of(queue) || is_large_object(queue));
+}
+
 /* ---- the twins ---- */
 
 #define TWIN_CHECKED(type, name, parameters, arguments, right, argument)                           \
@@ -246,21 +258,22 @@ TWIN_TIMER(mod_timer)
 TWIN_TIMER(mod_timer_pending)
 TWIN_TIMER(timer_reduce)
 TWIN_CHECKED_VOID(add_timer, (struct timer_list * timer), (timer), is_timer(timer), timer)
-TWIN_CHECKED_VOID(add_timer_on, (struct timer_list * timer, int cpu), (timer, cpu), is_timer(timer),
-		  timer)
+TWIN_CHECKED_VOID(add_timer_on, (struct timer_list * timer, int cpu), (timer, cpu),
+		  is_timer(timer) && is_cpu(cpu), timer)
 TWIN_CHECKED_VOID(hrtimer_start_range_ns,
 		  (struct hrtimer * timer, ktime_t time, u64 range, const enum hrtimer_mode mode),
 		  (timer, time, range, mode), is_code(timer->function), timer)
 
 TWIN_CHECKED(bool, queue_work_on,
 	     (int cpu, struct workqueue_struct *queue, struct work_struct *work),
-	     (cpu, queue, work), is_code(work->func), work)
+	     (cpu, queue, work), is_code(work->func) && is_queue(queue, cpu), work)
 
 #define TWIN_DELAYED_WORK(name)                                                                    \
 	TWIN_CHECKED(bool, name,                                                                   \
 		     (int cpu, struct workqueue_struct *queue, struct delayed_work *work,          \
 		      unsigned long delay),                                                        \
-		     (cpu, queue, work, delay), is_delayed_work(work), work)
+		     (cpu, queue, work, delay), is_delayed_work(work) && is_queue(queue, cpu),     \
+		     work)
 
 TWIN_DELAYED_WORK(queue_delayed_work_on)
 TWIN_DELAYED_WORK(mod_delayed_work_on)

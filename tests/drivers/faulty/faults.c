@@ -299,11 +299,22 @@ static noinline void faulty_bad_timer(void)
 	mod_timer(&faulty_object.timer, jiffies);
 }
 
+static void faulty_late_work(struct work_struct *work)
+{
+}
+
 static noinline void faulty_bad_work(void)
 {
 	memset(&faulty_object, 0, sizeof(faulty_object));
 	INIT_LIST_HEAD(&faulty_object.work.entry);
 	schedule_work(&faulty_object.work);
+}
+
+static noinline void faulty_bad_queue(void)
+{
+	static DECLARE_DELAYED_WORK(work, faulty_late_work);
+
+	queue_delayed_work(hidden(0), &work, 1);
 }
 
 /* Nobody has it. */
@@ -571,6 +582,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("bad-napi", faulty_bad_napi, 0),
 	FAULT("bad-timer", faulty_bad_timer, 0),
 	FAULT("bad-work", faulty_bad_work, 0),
+	FAULT("bad-queue", faulty_bad_queue, 0),
 	FAULT("bad-unlock", faulty_bad_unlock, 0),
 	FAULT("bad-delay", faulty_bad_delay, 0),
 	FAULT("bad-map", faulty_bad_map, 0),
