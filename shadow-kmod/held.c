@@ -391,6 +391,19 @@ static struct mutex *lent_rtnl(void)
 	return (struct mutex *)((unsigned long)held_rtnl | 1);
 }
 
+/* One that is in a replacement. No mutex is there. */
+#define IN_HOOK ((struct mutex *)2)
+
+void held_add_hook(void)
+{
+	held_add_mutex(IN_HOOK);
+}
+
+void held_drop_hook(void)
+{
+	held_drop_mutex(IN_HOOK);
+}
+
 void held_add_rtnl(void)
 {
 	if (!held_drop_mutex(lent_rtnl()))
@@ -452,6 +465,8 @@ void held_release_mutexes(const struct tap_record *record)
 		free_slot(slot);
 		if (lock == lent_rtnl())
 			return_rtnl();
+		else if (lock == IN_HOOK)
+			recov_hook_left();
 		else
 			unlock_own(lock);
 	}

@@ -96,6 +96,9 @@ bool held_drop_mutex(struct mutex *lock);
 /* Likewise of rtnl, which a driver may also give back for its caller, and take again. */
 void held_add_rtnl(void);
 void held_drop_rtnl(void);
+/* Likewise that the task is in what replaces a function of the kernel's: there, too, a call may end. */
+void held_add_hook(void);
+void held_drop_hook(void);
 
 /* The end of a call that was cut short gives back what it has taken. Not those locks of which the
  * lists had no room. Of a lock that an earlier call on this stack has left held for a later one the

@@ -7,8 +7,8 @@
 #include <linux/slab.h>
 #include <linux/wait.h>
 
+#include "held.h"
 #include "shadow.h"
-#include "tap.h"
 
 static struct recov_hook *armed_hooks;
 static unsigned int n_armed_hooks;
@@ -34,6 +34,8 @@ static void notrace hook_callback(unsigned long ip, unsigned long parent_ip, str
 			/* Counted here and not in the replacement, so that a task preempted
 			 * before its first instruction counts as well. */
 			atomic_inc(&in_replacement);
+			if (in_task())
+				held_add_hook();
 			regs->ip = (unsigned long)hook->replacement;
 		}
 		return;
@@ -47,6 +49,13 @@ static struct ftrace_ops hook_ops = {
 };
 
 void recov_hook_leave(void)
+{
+	if (in_task())
+		held_drop_hook();
+	recov_hook_left();
+}
+
+void recov_hook_left(void)
 {
 	if (atomic_dec_and_test(&in_replacement))
 		wake_up_all(&all_left);

@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <net/pkt_sched.h>
 
+#include "held.h"
 #include "net.h"
 #include "release.h"
 #include "tap.h"
@@ -235,10 +236,13 @@ bool net_detach(struct net_slot *ns)
 	ops = net_driver_ops(ns);
 	if (ops->ndo_uninit)
 		ops->ndo_uninit(dev);
-	/* The addresses stay; that the driver has been told of them does not. */
+	/* The addresses stay; that the driver has been told of them does not. It may have written over
+	 * their lists: then its call ends here. */
 	netif_addr_lock_bh(dev);
+	held_add((unsigned long)&dev->addr_list_lock);
 	__dev_uc_unsync(dev, NULL);
 	__dev_mc_unsync(dev, NULL);
+	held_drop((unsigned long)&dev->addr_list_lock);
 	netif_addr_unlock_bh(dev);
 	net_forget_napis(dev);
 	synchronize_net(); /* nobody is inside the driver through dev any more */

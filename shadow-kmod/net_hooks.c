@@ -5,6 +5,7 @@
 #include <linux/rculist.h>
 #include <linux/rtnetlink.h>
 
+#include "held.h"
 #include "net.h"
 
 /* ---- whose call is it? Runs in any context and may not sleep ---- */
@@ -83,16 +84,25 @@ static bool wants_held(const struct pt_regs *regs)
 
 /* ---- the replacements ---- */
 
-/* A task in its probe() keeps rtnl until the end of it. True if the caller has to unlock. */
+/* A task in its probe() keeps rtnl until the end of it. True if the caller has to unlock; so does the
+ * end of a driver's call that does not get there. */
 static bool lock_for_caller(void)
 {
 	struct net_slot *ns = net_probing_slot();
 
-	if (ns)
+	if (ns) {
 		net_probe_lock(ns);
-	else
-		rtnl_lock();
-	return !ns;
+		return false;
+	}
+	rtnl_lock();
+	held_add_mutex(held_rtnl);
+	return true;
+}
+
+static void unlock_for_caller(void)
+{
+	held_drop_mutex(held_rtnl);
+	rtnl_unlock();
 }
 
 static void hook_unregister_netdevice_queue(struct net_device *dev, struct list_head *head)
@@ -110,7 +120,7 @@ static void hook_unregister_netdev(struct net_device *dev)
 	if (!net_detach(ns))
 		unregister_netdevice(dev);
 	if (locked)
-		rtnl_unlock();
+		unlock_for_caller();
 	recov_hook_leave();
 }
 
@@ -123,7 +133,7 @@ static void hook_free_netdev(struct net_device *dev)
 
 		net_unadopt(ns);
 		if (locked)
-			rtnl_unlock();
+			unlock_for_caller();
 	}
 	net_kept(ns);
 	recov_hook_leave();
@@ -157,7 +167,7 @@ static int hook_register_netdev(struct net_device *dev)
 
 	err = net_adopt_registered(net_slot_of(dev));
 	if (locked)
-		rtnl_unlock();
+		unlock_for_caller();
 	recov_hook_leave();
 	return err;
 }

@@ -48,6 +48,8 @@ int recov_hooks_arm(struct recov_hook *hooks, unsigned int n);
  * hold a lock that a replacement takes. */
 void recov_hooks_disarm(void);
 void recov_hook_leave(void);
+/* By the end of a call of the driver's that does not get there, instead. */
+void recov_hook_left(void);
 void recov_hooks_uninit(void);
 
 /* ---- slots: one device of a swap ---- */

@@ -64,6 +64,10 @@ fault "null-read remove"
 check "one that fails in its remove() goes without it" recover
 check "which is told" released '.irq >= 1'
 check "the flows go on" flows_alive
+check "a list of its card's leads nowhere" ethtool --set-priv-flags "$DEV" tear on
+check "where the kernel goes with locks of its own, as the driver leaves" recover
+check "which are given back" released '.irq >= 1'
+ethtool --set-priv-flags "$DEV" tear off
 fault "null-read stop"
 check "one that fails when it is stopped, too" recover
 check "which is told" released '.driver == 1'

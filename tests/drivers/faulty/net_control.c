@@ -8,8 +8,8 @@
 #include "faulty_ioctl.h"
 #include "net.h"
 
-static const char faulty_flag_names[][ETH_GSTRING_LEN] = {"no-gro",	 "flood",      "no-stats",
-							  "over-budget", "free-twice", "stall"};
+static const char faulty_flag_names[][ETH_GSTRING_LEN] = {
+	"no-gro", "flood", "no-stats", "over-budget", "free-twice", "stall", "tear"};
 
 static void faulty_get_drvinfo(struct net_device *netdev, struct ethtool_drvinfo *info)
 {

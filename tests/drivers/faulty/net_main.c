@@ -137,6 +137,8 @@ static void faulty_net_remove(struct platform_device *device)
 
 	faulty_enter(port, FAULTY_REMOVE);
 	faulty_port_publish(device, NULL);
+	if (port->flags & FAULTY_NET_TEAR)
+		faulty_bus_tear(&port->netdev->uc.list);
 	unregister_netdev(port->netdev);
 	free_irq(port->irq, port);
 	faulty_finish();
