@@ -53,6 +53,7 @@ check "without its modules it cannot run, which the status tells" \
 	ends 4 "name their folder with --modules" campaign --modules "$folder"
 check "a campaign of one's own kernel and module is within its thresholds" \
 	ends 0 "reports are in" with_modules --min-valid 100 --max-machine-lost 100 --min-served 0
+# shellcheck disable=SC2016	# it is jq's
 check "its trials are of that kernel" jq -es --arg own "$own" \
 	'map([.mode, .kernel, .trials, .valid]) == [["stock", $own, 2, 2], ["recoverd", $own, 2, 2]]' \
 	"$folder/c/summary.jsonl"
