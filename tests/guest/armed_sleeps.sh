@@ -28,6 +28,15 @@ comes_back_by_policy() {
 		eventually 10 test ! -e "/proc/$CALLER"
 }
 
+sleeps_there() {
+	echo "$1" >"$FAULT" && eventually 10 jq -e .reached "${FAULT%/*}/last"
+}
+
+# There is one event of its driver's, and one of each of its cards.
+comes_back_once() {
+	eventually 60 recovered hang && flows_go_on && sleep 6 && told recovering && recovered hang
+}
+
 refused_while_it_sleeps() {
 	refused 5 'a call of its own keeps the lock of the network' recover faulty_net
 }
@@ -56,6 +65,10 @@ for sleep in 'wait process' 'wait work' 'wait kthread' 'down-twice process'; do
 	check "$fault in $context is told" told_of "$fault"
 	check "it comes back" comes_back_by_policy
 done
+now
+check "a work sleeps" sleeps_there "wait work"
+check "and so does a thread" sleeps_there "wait kthread"
+check "for both it comes back, once" comes_back_once
 check "no connection was lost" test "$(flows_connected)" = "$CONNECTED"
 
 policy Steps=none '[Detect]' 'On=fault hang' Grace=0
