@@ -2,7 +2,6 @@
 /* Lists network devices and their drivers from sysfs. */
 #include "inventory.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -35,15 +34,21 @@ static int link_name(char *ret_name, size_t size, const char *format, ...)
 	return 0;
 }
 
+void inventory_module_path(char ret_path[PATH_MAX], const char *sysfs, const char *module,
+			   const char *file)
+{
+	size_t n = (size_t)snprintf(ret_path, PATH_MAX, "%s/module/", sysfs);
+
+	for (; *module && n < PATH_MAX - 1 - strlen(file) - 1; module++)
+		ret_path[n++] = *module == '-' ? '_' : *module;
+	snprintf(ret_path + n, PATH_MAX - n, "/%s", file);
+}
+
 bool inventory_is_loaded(const char *sysfs, const char *module)
 {
 	char path[PATH_MAX];
-	size_t n;
 
-	n = (size_t)snprintf(path, sizeof(path), "%s/module/", sysfs);
-	for (; *module && n < sizeof(path) - sizeof("/initstate"); module++)
-		path[n++] = *module == '-' ? '_' : *module;
-	strcpy(path + n, "/initstate"); /* what is built in has none */
+	inventory_module_path(path, sysfs, module, "initstate"); /* what is built in has none */
 	return access(path, F_OK) == 0;
 }
 

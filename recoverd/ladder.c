@@ -6,6 +6,7 @@
 
 #include "attempt.h"
 #include "cleanup.h"
+#include "dependants.h"
 #include "log.h"
 #include "manager.h"
 #include "rebind.h"
@@ -84,7 +85,8 @@ static void report_step(const struct patient *patient, const struct policy *poli
 
 	report_recovering(events_of(patient), patient->driver, policy->name,
 			  policy_step_text(&patient->step, text), patient->count, delay_ms,
-			  ladder_is_swap(&patient->step) ? &patient->leave_out : NULL);
+			  ladder_is_swap(&patient->step) ? &patient->leave_out : NULL,
+			  dependants_scan(SYSFS, patient->driver));
 }
 
 static void take_step(struct patient *patient, const struct policy *policy, size_t rung,

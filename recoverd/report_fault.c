@@ -85,7 +85,7 @@ static json_t *policy_json(const char *policy)
 
 void report_recovering(struct event_log *log, const char *driver, const char *policy,
 		       const char *step, unsigned n, unsigned delay_ms,
-		       const struct suspect *leave_out)
+		       const struct suspect *leave_out, json_t *dependants)
 {
 	json_t *fields = fields_of(driver);
 
@@ -94,6 +94,7 @@ void report_recovering(struct event_log *log, const char *driver, const char *po
 	json_object_set_new(fields, "faults", json_integer(n));
 	json_object_set_new(fields, "delay_ns", json_integer((json_int_t)delay_ms * 1000000));
 	json_object_set_new(fields, "leave_out", suspect_json(leave_out));
+	json_object_set_new(fields, "dependants", dependants);
 	event_publish(log, "driver.recovering", EVENT_NOTICE, fields);
 }
 

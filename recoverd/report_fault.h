@@ -16,10 +16,11 @@ void report_fault_caught(struct event_log *log, json_t *fields, const char *repo
 /* A driver does not answer its probe. */
 void report_heartbeat(struct event_log *log, const char *driver, const char *reason);
 
-/* What is done about it: n faults were counted; leave_out: of what is put back, or NULL. */
+/* What is done about it: n faults were counted; leave_out: of what is put back, or NULL. Takes over
+ * dependants. */
 void report_recovering(struct event_log *log, const char *driver, const char *policy,
 		       const char *step, unsigned n, unsigned delay_ms,
-		       const struct suspect *leave_out);
+		       const struct suspect *leave_out, json_t *dependants);
 void report_not_recovered(struct event_log *log, const char *driver, const char *policy,
 			  const char *reason);
 void report_given_up(struct event_log *log, const char *driver, const char *policy, unsigned n,

@@ -47,7 +47,11 @@ check "after the longest wait" told recovering '.faults == 4 and .delay_ns == 2e
 now
 check "from a work" comes_back work
 now
+ip link add link "$DEV" name below type vlan id 7
 check "from a transmission" comes_back xmit
+check "who depends on its card was told" told recovering \
+	".dependants == [{kind: \"device\", name: \"below\", on: \"$DEV\"}]"
+ip link delete below
 check "the flows go on" flows_alive
 now
 check "one too many" fault timer

@@ -281,8 +281,10 @@ static void report_caught(void)
 
 	report_fault_caught(stream, report_fault_fields(&fault),
 			    "/var/lib/recoverd/reports/e1000-20251231T235959Z-0001.json");
-	report_recovering(stream, "e1000", "10-nic.policy", "restart", 2, 500,
-			  &(struct suspect){RECOV_SETTING_MTU, "0000:00:03.0"});
+	report_recovering(
+		stream, "e1000", "10-nic.policy", "restart", 2, 500,
+		&(struct suspect){RECOV_SETTING_MTU, "0000:00:03.0"},
+		json_pack("[{s:s, s:s, s:s}]", "kind", "device", "name", "eth0.5", "on", "eth0"));
 	report_not_recovered(stream, "e1000", NULL, "no policy is about it");
 	report_given_up(stream, "e1000", "10-nic.policy", 6, "there were too many faults");
 	report_policy_refused(stream, "/etc/recoverd/policies.d/10-nic.policy", 4,
