@@ -86,7 +86,7 @@ static void report_step(const struct patient *patient, const struct policy *poli
 	report_recovering(events_of(patient), patient->driver, policy->name,
 			  policy_step_text(&patient->step, text), patient->count, delay_ms,
 			  ladder_is_swap(&patient->step) ? &patient->leave_out : NULL,
-			  dependants_scan(SYSFS, patient->driver));
+			  json_incref(patient->dependants));
 }
 
 static void take_step(struct patient *patient, const struct policy *policy, size_t rung,
@@ -390,6 +390,8 @@ void ladder_begin(struct patient *patient, enum policy_trigger trigger, uint64_t
 	patient->trigger = trigger;
 	patient->since_ns = now_ns();
 	patient->swaps = driver ? driver->swaps : 0;
+	json_decref(patient->dependants);
+	patient->dependants = dependants_scan(SYSFS, patient->driver);
 	if (trigger == POLICY_ON_FAULT && patient->since_ns < patient->grace_end_ns) {
 		blame(patient);
 	} else {

@@ -64,6 +64,8 @@ void patient_rest(struct patient *patient)
 	patient->step.path = NULL;
 	free(patient->report);
 	patient->report = NULL;
+	json_decref(patient->dependants);
+	patient->dependants = NULL;
 	patient->device[0] = '\0';
 	patient->leave_out = (struct suspect){};
 }

@@ -32,6 +32,7 @@ struct patient {
 	size_t rung;		      /* the number of the step in the policy */
 	struct policy_step step;      /* its own: policies come and go */
 	char *report;		      /* a file, or NULL */
+	json_t *dependants;	      /* as it began: while it is out nobody knows of them */
 	struct suspect leave_out;     /* in its next swap */
 	char device[REPLUG_NAME_MAX]; /* "" or what the trigger was about */
 	sd_event_source *timer;	      /* until the step */

@@ -224,7 +224,8 @@ static struct mutex_slot *nth_slot(struct mutex_slot *table, const struct task_s
 	return &table[(hash_ptr(task, SLOTS_ORDER) + i) % SLOTS];
 }
 
-static bool take_slot(struct mutex_slot *table, struct mutex *lock, const struct work_struct *work)
+static bool take_slot(struct mutex_slot *table, struct mutex *lock, const struct work_struct *work,
+		      unsigned long sp)
 {
 	unsigned int i;
 
@@ -233,7 +234,7 @@ static bool take_slot(struct mutex_slot *table, struct mutex *lock, const struct
 
 		if (READ_ONCE(slot->task) || cmpxchg(&slot->task, NULL, current))
 			continue;
-		slot->sp = current_stack_pointer;
+		slot->sp = sp;
 		WRITE_ONCE(slot->serves, table == waits ? current_work() : NULL);
 		WRITE_ONCE(slot->work, work);
 		WRITE_ONCE(slot->lock, lock);
@@ -340,7 +341,7 @@ bool held_wait(struct mutex *lock, unsigned long caller)
 
 	if (likely(!atomic_long_read(&lock->owner)))
 		return false;
-	noted = take_slot(waits, lock, NULL);
+	noted = take_slot(waits, lock, NULL, current_stack_pointer);
 	smp_mb(); /* of two that close a circle, one sees the other */
 	if (!is_circle(lock))
 		return noted;
@@ -356,7 +357,7 @@ bool held_wait_work(struct work_struct *work, unsigned long caller)
 
 	if (likely(!busy))
 		return false;
-	noted = take_slot(waits, NULL, work);
+	noted = take_slot(waits, NULL, work, current_stack_pointer);
 	smp_mb(); /* as above */
 	if (!(busy & WORK_BUSY_RUNNING && work == current_work()) && !is_circle(lock_for(work)))
 		return noted;
@@ -367,7 +368,7 @@ bool held_wait_work(struct work_struct *work, unsigned long caller)
 
 void held_add_mutex(struct mutex *lock)
 {
-	take_slot(slots, lock, NULL);
+	take_slot(slots, lock, NULL, current_stack_pointer);
 }
 
 bool held_drop_mutex(struct mutex *lock)
@@ -385,23 +386,57 @@ bool held_drop_mutex(struct mutex *lock)
 	return false;
 }
 
+/* What is noted in place of a mutex, at no address that one could have. */
+static bool is_note(const struct mutex *lock)
+{
+	return (unsigned long)lock & (sizeof(long) - 1);
+}
+
 /* rtnl as its caller's that the driver has given back for a while. */
 static struct mutex *lent_rtnl(void)
 {
 	return (struct mutex *)((unsigned long)held_rtnl | 1);
 }
 
-/* One that is in a replacement. No mutex is there. */
-#define IN_HOOK ((struct mutex *)2)
-
-void held_add_hook(void)
+/* rtnl as the shadow's. */
+static struct mutex *shadow_rtnl(void)
 {
-	held_add_mutex(IN_HOOK);
+	return (struct mutex *)((unsigned long)held_rtnl | 2);
 }
 
+void held_add_shadow_rtnl(unsigned long sp)
+{
+	take_slot(slots, shadow_rtnl(), NULL, sp);
+}
+
+void held_drop_shadow_rtnl(void)
+{
+	held_drop_mutex(shadow_rtnl());
+}
+
+/* The task is in a replacement. */
+#define IN_HOOK ((struct mutex *)4)
+
+void held_add_hook(unsigned long sp)
+{
+	take_slot(slots, IN_HOOK, NULL, sp);
+}
+
+/* The innermost one. */
 void held_drop_hook(void)
 {
-	held_drop_mutex(IN_HOOK);
+	struct mutex_slot *found = NULL;
+	unsigned int i;
+
+	for (i = 0; i < SLOTS_TRIED; i++) {
+		struct mutex_slot *slot = nth_slot(slots, current, i);
+
+		if (READ_ONCE(slot->task) == current && slot->lock == IN_HOOK &&
+		    (!found || slot->sp < found->sp))
+			found = slot;
+	}
+	if (found)
+		free_slot(found);
 }
 
 void held_add_rtnl(void)
@@ -445,7 +480,7 @@ unsigned long held_mutex_of(const struct tap_record *record)
 
 		/* The kernel may have given it back. */
 		if (READ_ONCE(slot->task) == current && is_in_call(record, slot->sp) &&
-		    slot->lock != lent_rtnl() && owner_of(slot->lock) == current)
+		    !is_note(slot->lock) && owner_of(slot->lock) == current)
 			return (unsigned long)slot->lock;
 	}
 	return 0;
@@ -465,6 +500,8 @@ void held_release_mutexes(const struct tap_record *record)
 		free_slot(slot);
 		if (lock == lent_rtnl())
 			return_rtnl();
+		else if (lock == shadow_rtnl())
+			unlock_own(held_rtnl);
 		else if (lock == IN_HOOK)
 			recov_hook_left();
 		else

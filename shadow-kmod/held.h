@@ -96,8 +96,12 @@ bool held_drop_mutex(struct mutex *lock);
 /* Likewise of rtnl, which a driver may also give back for its caller, and take again. */
 void held_add_rtnl(void);
 void held_drop_rtnl(void);
-/* Likewise that the task is in what replaces a function of the kernel's: there, too, a call may end. */
-void held_add_hook(void);
+/* Likewise rtnl as the shadow takes it, below a call of a driver's or instead of one; and that the task
+ * is in what replaces a function of the kernel's. sp: of the function that does so, or that is replaced.
+ * Both end with the call that they are in. What there is no room for, 8 of a task, is left as it is. */
+void held_add_shadow_rtnl(unsigned long sp);
+void held_drop_shadow_rtnl(void);
+void held_add_hook(unsigned long sp);
 void held_drop_hook(void);
 
 /* The end of a call that was cut short gives back what it has taken. Not those locks of which the

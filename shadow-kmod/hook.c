@@ -35,7 +35,7 @@ static void notrace hook_callback(unsigned long ip, unsigned long parent_ip, str
 			 * before its first instruction counts as well. */
 			atomic_inc(&in_replacement);
 			if (in_task())
-				held_add_hook();
+				held_add_hook(regs->sp);
 			regs->ip = (unsigned long)hook->replacement;
 		}
 		return;

@@ -86,7 +86,7 @@ static bool wants_held(const struct pt_regs *regs)
 
 /* A task in its probe() keeps rtnl until the end of it. True if the caller has to unlock; so does the
  * end of a driver's call that does not get there. */
-static bool lock_for_caller(void)
+static __always_inline bool lock_for_caller(void)
 {
 	struct net_slot *ns = net_probing_slot();
 
@@ -95,13 +95,13 @@ static bool lock_for_caller(void)
 		return false;
 	}
 	rtnl_lock();
-	held_add_mutex(held_rtnl);
+	held_add_shadow_rtnl((unsigned long)__builtin_frame_address(0));
 	return true;
 }
 
 static void unlock_for_caller(void)
 {
-	held_drop_mutex(held_rtnl);
+	held_drop_shadow_rtnl();
 	rtnl_unlock();
 }
 
@@ -211,8 +211,11 @@ static void hook_linkwatch_fire_event(struct net_device *dev)
 static struct rtnl_link_stats64 *hook_dev_get_stats(struct net_device *dev,
 						    struct rtnl_link_stats64 *storage)
 {
-	*storage = net_slot_of(dev)->stats;
+	struct rtnl_link_stats64 stats = net_slot_of(dev)->stats;
+
+	/* Before: a driver may ask in its timer, for where nothing is. */
 	recov_hook_leave();
+	*storage = stats;
 	return storage;
 }
 

@@ -9,6 +9,7 @@
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 
+#include "held.h"
 #include "lent.h"
 #include "net.h"
 #include "release.h"
@@ -63,6 +64,27 @@ static int end_all_polling(struct net_device *dev, unsigned int *ret_n)
 	return 0;
 }
 
+#define ADDRESSES_MAX 65536
+
+/* What the driver has written over is forgotten: the rest of the way goes over it. */
+static void mend_addresses(struct netdev_hw_addr_list *addresses)
+{
+	struct list_head *at = &addresses->list, *next, *back;
+	unsigned int i;
+
+	for (i = 0; i < ADDRESSES_MAX; i++) {
+		if (get_kernel_nofault(next, &at->next) || get_kernel_nofault(back, &next->prev) ||
+		    back != at)
+			break;
+		if (next == &addresses->list)
+			return;
+		at = next;
+	}
+	INIT_LIST_HEAD(&addresses->list);
+	addresses->count = 0;
+	addresses->tree = RB_ROOT;
+}
+
 int net_take(struct recov_slot *slot, unsigned int *ret_n)
 {
 	struct net_slot *ns = to_net_slot(slot);
@@ -85,6 +107,10 @@ int net_take(struct recov_slot *slot, unsigned int *ret_n)
 			err = -EBUSY;
 			break;
 		}
+		netif_addr_lock_bh(ns->dev);
+		mend_addresses(&ns->dev->uc);
+		mend_addresses(&ns->dev->mc);
+		netif_addr_unlock_bh(ns->dev);
 		if (state != RECOV_DEV_DETACHED)
 			net_stop(ns, 0);
 		err = end_all_polling(ns->dev, ret_n);
@@ -98,6 +124,7 @@ void net_give_up(struct recov_slot *slot)
 	struct net_slot *ns = to_net_slot(slot);
 
 	rtnl_lock();
+	held_add_shadow_rtnl((unsigned long)__builtin_frame_address(0));
 	switch (recov_slot_state(slot)) {
 	case RECOV_DEV_HELD:
 	case RECOV_DEV_REGISTERED:
@@ -110,6 +137,7 @@ void net_give_up(struct recov_slot *slot)
 		break;
 	}
 	net_kept(ns);
+	held_drop_shadow_rtnl();
 	rtnl_unlock();
 }
 

@@ -258,6 +258,14 @@ static long part_memory(void *data)
 	return 0;
 }
 
+static long part_object(void *data)
+{
+	const struct belongings *of = data;
+
+	of->class->give_up(of->slot);
+	return 0;
+}
+
 static long part_virtio(void *data)
 {
 	const struct belongings *of = data;
@@ -275,7 +283,9 @@ static int release_belongings(struct tap_image *image, const struct recov_class 
 
 	list_for_each_entry(of.slot, slots, list) {
 		tap_guarded(image, part_memory, &of);
-		class->give_up(of.slot);
+		if (tap_guarded(image, part_object, &of))
+			return release_fail(report, -EIO, "what is known of %s is lost",
+					    dev_name(of.slot->parent));
 		of.slot->untrusted = false; /* the next driver is */
 	}
 	list_for_each_entry(of.slot, slots, list) {

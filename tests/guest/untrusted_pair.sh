@@ -67,7 +67,10 @@ check "the flows go on" flows_alive
 check "a list of its card's leads nowhere" ethtool --set-priv-flags "$DEV" tear on
 check "where the kernel goes with locks of its own, as the driver leaves" recover
 check "which are given back" released '.irq >= 1'
-ethtool --set-priv-flags "$DEV" tear off
+ethtool --set-priv-flags "$DEV" tear off bug on
+check "one that fails below what the kernel does for it, too" recover
+check "which is told" released '. != null'
+ethtool --set-priv-flags "$DEV" bug off
 fault "null-read stop"
 check "one that fails when it is stopped, too" recover
 check "which is told" released '.driver == 1'

@@ -13,6 +13,7 @@ cd "$(dirname "$0")/../.."
 
 stock=build/kernels/$1
 own=own-$(<"$stock/release")
+[[ ! -e build/kernels/$own ]] || die "build/kernels/$own is somebody's: remove it first"
 folder=$(mktemp -d build/campaign-ci.XXXXXX)
 trap 'rm -rf "$folder" "build/kernels/$own" "build/kmod/$own"' EXIT
 

@@ -9,11 +9,8 @@
 #include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/irq_work.h>
-#include <linux/kdebug.h>
 #include <linux/kernel.h>
-#include <linux/list.h>
 #include <linux/module.h>
-#include <linux/notifier.h>
 #include <linux/platform_device.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -321,28 +318,6 @@ static bool stay;
 module_param(stay, bool, 0444);
 MODULE_PARM_DESC(stay, "can't be unloaded");
 
-static struct list_head *torn_list;
-
-static int mend_list(struct notifier_block *block, unsigned long event, void *data)
-{
-	struct list_head *list = READ_ONCE(torn_list);
-
-	if (event == DIE_GPF && list && cmpxchg(&torn_list, list, NULL) == list)
-		INIT_LIST_HEAD(list);
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block mend_block = {
-	.notifier_call = mend_list, .priority = INT_MAX, /* before those who end the call */
-};
-
-void faulty_bus_tear(struct list_head *list)
-{
-	list->next = LIST_POISON1;
-	WRITE_ONCE(torn_list, list);
-}
-EXPORT_SYMBOL_GPL(faulty_bus_tear);
-
 static int __init bus_init(void)
 {
 	int i, err;
@@ -366,7 +341,6 @@ static int __init bus_init(void)
 		err = PTR_ERR(bus_char);
 		goto err_cards;
 	}
-	register_die_notifier(&mend_block);
 	return 0;
 
 err_cards:
@@ -376,7 +350,6 @@ err_cards:
 
 static void __exit bus_exit(void)
 {
-	unregister_die_notifier(&mend_block);
 	platform_device_unregister(bus_char);
 	bus_cards_exit();
 }

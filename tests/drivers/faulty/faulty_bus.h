@@ -8,7 +8,6 @@
 #include <linux/types.h>
 
 struct faulty_card;
-struct list_head;
 struct platform_device;
 
 enum {
@@ -38,9 +37,6 @@ void faulty_bus_set_ring(struct faulty_card *card, unsigned int frames);
 /* The peer's ring; one that has not started takes all and keeps none. */
 bool faulty_bus_send(struct faulty_card *card, const void *frame, unsigned int len);
 bool faulty_bus_has_room(struct faulty_card *card);
-
-/* An empty list leads to no address at all, until somebody has gone there. */
-void faulty_bus_tear(struct list_head *list);
 
 /* The oldest frame in the ring: how long it is, or 0; and copied out, or just dropped for NULL. */
 unsigned int faulty_bus_pending(struct faulty_card *card);

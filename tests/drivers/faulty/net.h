@@ -22,7 +22,8 @@ enum {
 	FAULTY_NET_OVER_BUDGET = 8, /* one tells of more than it was asked for */
 	FAULTY_NET_FREE_TWICE = 16, /* one of TCP's that it still has when it is stopped, once */
 	FAULTY_NET_STALL = 32,	    /* the queue stops, and is not woken, once */
-	FAULTY_NET_TEAR = 64	    /* a list of the device's that is walked when it is removed */
+	FAULTY_NET_TEAR = 64,	    /* a list of the device's, before it is removed */
+	FAULTY_NET_BUG = 128	    /* in what is called as it is removed */
 };
 
 struct faulty_port {

@@ -9,7 +9,7 @@
 #include "net.h"
 
 static const char faulty_flag_names[][ETH_GSTRING_LEN] = {
-	"no-gro", "flood", "no-stats", "over-budget", "free-twice", "stall", "tear"};
+	"no-gro", "flood", "no-stats", "over-budget", "free-twice", "stall", "tear", "bug"};
 
 static void faulty_get_drvinfo(struct net_device *netdev, struct ethtool_drvinfo *info)
 {

@@ -59,7 +59,16 @@ static void faulty_port_publish(struct platform_device *device, struct faulty_po
 	mutex_unlock(&faulty_ports_lock);
 }
 
+static void faulty_net_uninit(struct net_device *netdev)
+{
+	const struct faulty_port *port = netdev_priv(netdev);
+
+	if (port->flags & FAULTY_NET_BUG)
+		BUG();
+}
+
 static const struct net_device_ops faulty_net_ops = {
+	.ndo_uninit = faulty_net_uninit,
 	.ndo_open = faulty_net_open,
 	.ndo_stop = faulty_net_stop,
 	.ndo_start_xmit = faulty_net_xmit,
@@ -138,7 +147,7 @@ static void faulty_net_remove(struct platform_device *device)
 	faulty_enter(port, FAULTY_REMOVE);
 	faulty_port_publish(device, NULL);
 	if (port->flags & FAULTY_NET_TEAR)
-		faulty_bus_tear(&port->netdev->uc.list);
+		port->netdev->uc.list.next = LIST_POISON1;
 	unregister_netdev(port->netdev);
 	free_irq(port->irq, port);
 	faulty_finish();
