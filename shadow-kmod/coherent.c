@@ -31,7 +31,7 @@ static DEFINE_MUTEX(kept_mutex);
 static dr_release_t managed_release;
 
 /* Who is in a call of the driver may be cut off there, over what it has written to. */
-static unsigned long lock_notes(void)
+static unsigned long lock_notes(void) __acquires(&notes_lock)
 {
 	unsigned long flags;
 
@@ -40,7 +40,7 @@ static unsigned long lock_notes(void)
 	return flags;
 }
 
-static void unlock_notes(unsigned long flags)
+static void unlock_notes(unsigned long flags) __releases(&notes_lock)
 {
 	held_drop((unsigned long)&notes_lock | HELD_SPIN);
 	spin_unlock_irqrestore(&notes_lock, flags);
