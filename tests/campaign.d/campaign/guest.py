@@ -8,6 +8,7 @@ sockets, so nothing is left behind.
 """
 
 import os
+import pathlib
 import select
 import signal
 import socket
@@ -160,6 +161,16 @@ class Guest:
                 self.text[self.open[sock]] += data
             else:
                 del self.open[sock]
+
+    def wants_cpu(self):
+        """Does it compute, or would it, if others let it?"""
+        for stat in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
+            try:
+                if stat.read_text("ascii", "replace").rpartition(")")[2].split()[0] == "R":
+                    return True
+            except OSError:
+                continue    # the thread has ended
+        return False
 
     def cpu_seconds(self):
         """What the process has used of a CPU so far."""

@@ -29,11 +29,12 @@ def release_of(image):
 def find(kernel, modules, headers):
     """The name of KERNEL, which is one that is here already, or an image file, then with MODULES and
     HEADERS, folders that default to where they are installed. Its shadow module is built."""
-    if "/" not in kernel:
+    if "/" not in kernel and not pathlib.Path(kernel).is_file():
         if modules or headers:
             raise CampaignError(USAGE, "--modules and --headers go with a kernel image")
         if not (KERNELS / kernel / "vmlinuz").exists():
-            raise CampaignError(USAGE, f"no kernel '{kernel}' is here: run scripts/kernels")
+            raise CampaignError(USAGE, f"--kernel {kernel}: neither a kernel that is here, as "
+                                       "scripts/kernels has them, nor an image file")
         return kernel
     image = pathlib.Path(kernel)
     if not image.is_file():

@@ -35,23 +35,25 @@ class Parser(argparse.ArgumentParser):
 
 def share(text):
     """A percentage."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
     if not 0 <= value <= 100:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to 100")
     return value
 
 
 def count(text):
     """A positive number."""
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
+    return int(text)
 
 
 def thresholds(verb):
     """The options of a verb that judges."""
-    limits = verb.add_argument_group("thresholds, in %% of the valid trials with recoverd, or, "
+    limits = verb.add_argument_group("thresholds, in % of the valid trials with recoverd, or, "
                                      "without any, of the stock ones")
     limits.add_argument("--max-machine-lost", type=share, help="more is a failure")
     limits.add_argument("--min-served", type=share, help="fewer that serve at the end is one")
@@ -121,6 +123,8 @@ def complete(options):
     if options.coverage and not options.coverage.parent.is_dir():
         raise CampaignError(USAGE, f"--coverage {options.coverage}: there is no such folder")
     needs_qemu()
+    if not (BUILD / "recovctl").exists():
+        raise CampaignError(UNSUPPORTED, "nothing is built here: run make all kmod")
     options.kernel = kernel.find(options.kernel, options.modules, options.headers)
     if not options.out:
         options.out = BUILD / "campaign" / f"{options.driver}-{options.kernel}"

@@ -13,6 +13,8 @@ def parse(text):
     """Seeds as on the command line: a number N for 1..N, a range A-B, or a file."""
     if re.fullmatch(r"[1-9]\d*", text):
         return list(range(1, int(text) + 1))
+    if re.fullmatch("0+", text):
+        raise CampaignError(USAGE, "--seeds 0: there have to be some")
     match = re.fullmatch(r"(\d+)-(\d+)", text)
     if match:
         first, last = int(match[1]), int(match[2])

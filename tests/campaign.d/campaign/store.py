@@ -111,7 +111,7 @@ class Store:
             old = self.about()
             for name, value in about.items():
                 if old.get(name) != value:
-                    raise CampaignError(USAGE, f"{self.folder} has a campaign with another {name}: "
+                    raise CampaignError(USAGE, f"{self.folder} has a campaign with other {name}: "
                                                f"{old.get(name)}, not {value}")
         paths = {name: str(value.resolve()) if (value := getattr(options, name)) else None
                  for name in ("workload", "ko")}

@@ -7,7 +7,7 @@ import time
 
 from .qmp import QmpError
 
-# A guest that is silent for so long has hung: of the time of its CPU, or, when it uses none, of ours.
+# A guest that is silent for so long has hung: of the time of its CPU, or, when it wants none, of ours.
 SILENT_CPU_SECONDS = 4.0
 SILENT_SECONDS = 30.0
 # Nothing that a trial waits for takes so long.
@@ -117,7 +117,9 @@ def _listen(guest):
         cpu, now = guest.cpu_seconds(), time.monotonic()
         if len(output) != beats:
             beats, heard_cpu, heard = len(output), cpu, now
-        elif cpu - heard_cpu > SILENT_CPU_SECONDS or now - heard > SILENT_SECONDS:
+        if guest.wants_cpu():
+            heard = now
+        if cpu - heard_cpu > SILENT_CPU_SECONDS or now - heard > SILENT_SECONDS:
             _ask_where(guest)
             return "silent"
         if cpu > LIMIT_CPU_SECONDS:

@@ -104,7 +104,7 @@ class Resuming(Folder):
 
     def test_other_options_are_another_campaign(self):
         self.opened()
-        self.refused("another faults", lambda: self.opened(faults=1))
+        self.refused("other faults", lambda: self.opened(faults=1))
 
     def test_a_kernel_that_was_built_anew_is_another_one(self):
         image = self.folder.parent / "kernels" / options().kernel / "vmlinuz"
@@ -114,7 +114,7 @@ class Resuming(Folder):
             self.opened()
             self.opened()
             image.write_bytes(b"two")
-            self.refused("another image", self.opened)
+            self.refused("other image", self.opened)
 
     def test_a_session_is_no_trial(self):
         store = self.opened()
@@ -217,7 +217,8 @@ class Coverage(Folder):
 class Warming(unittest.TestCase):
     def test_reason_is_told_whole(self):
         chunks = [b"h\n@ cold ", b"e1000 cannot be armed\n"]
-        guest = types.SimpleNamespace(text={"output": bytearray()})
+        guest = types.SimpleNamespace(text={"output": bytearray()}, cpu_seconds=lambda: 1.0,
+                                      wants_cpu=lambda: True)
         def read(_):
             guest.text["output"] += chunks.pop(0)
             return True
@@ -273,7 +274,7 @@ class Kernels(Folder):
         self.refused("is no kernel image", kernel.release_of, self.image(magic=b"ELF1"))
 
     def test_what_is_missing_is_named(self):
-        self.refused("no kernel '5.10' is here", kernel.find, "5.10", None, None)
+        self.refused("neither a kernel that is here", kernel.find, "5.10", None, None)
         self.refused("there is no such file", kernel.find, "/none/vmlinuz", None, None)
         self.refused("go with a kernel image", kernel.find, "6.1", self.folder, None)
         with self.assertRaises(CampaignError) as caught:

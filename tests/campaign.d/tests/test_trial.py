@@ -49,9 +49,22 @@ class Halted:
             raise TimeoutError("nobody gives up")
         return True
 
-    def cpu_seconds(self):
+    def wants_cpu(self):
         """It is halted."""
+        return False
+
+    def cpu_seconds(self):
+        """Of before."""
         return 2.5
+
+
+class Starved(Halted):
+    """One that others have left no CPU for a while."""
+
+    def wants_cpu(self):
+        if self.now > 400:
+            self.text["output"] += b"@ end"
+        return self.now <= 400
 
 
 class Patience(unittest.TestCase):
@@ -61,6 +74,9 @@ class Patience(unittest.TestCase):
 
     def test_a_halted_guest_that_takes_no_nmi_is_given_up(self):
         self.assertEqual(self.ended(Halted()), "silent")
+
+    def test_one_that_gets_no_cpu_is_waited_for(self):
+        self.assertEqual(self.ended(Starved()), "end")
 
     def test_a_panic_that_comes_to_no_end_is_given_up(self):
         halted = Halted()
