@@ -61,6 +61,12 @@ static bool is_page(struct page *page)
 	return may_be_page(page) && page_ref_count(compound_head(page)) > 0;
 }
 
+/* The slab allocator's are given back by itself. */
+static bool may_be_freed_page(struct page *page)
+{
+	return is_page(page) && !PageSlab(compound_head(page));
+}
+
 static bool is_in_page(unsigned long address)
 {
 	return is_in_memory((void *)address) && is_page(virt_to_page((void *)address));
@@ -170,9 +176,11 @@ TWIN_CHECKED_VOID(kvfree, (const void *p), (p), is_vmalloc_addr(p) || may_be_fre
 TWIN_CHECKED_VOID(kmem_cache_free, (struct kmem_cache * cache, void *p), (cache, p),
 		  cache &&cache_of(p) == cache, p)
 TWIN_CHECKED_VOID(free_pages, (unsigned long address, unsigned int order), (address, order),
-		  !address || (PAGE_ALIGNED(address) && is_in_page(address)), address)
+		  !address || (PAGE_ALIGNED(address) && is_in_memory((void *)address) &&
+			       may_be_freed_page(virt_to_page((void *)address))),
+		  address)
 TWIN_CHECKED_VOID(__free_pages, (struct page * page, unsigned int order), (page, order),
-		  is_page(page), page)
+		  may_be_freed_page(page), page)
 /* Those who have let go of the last reference free it. */
 TWIN_CHECKED_VOID(__folio_put, (struct folio * folio), (folio),
 		  may_be_page(&folio->page) && !folio_test_slab(folio), folio)

@@ -14,7 +14,8 @@ FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-po
 	bad-timer under-spinlock bad-napi under-bus-spinlock bad-kfree under-bus-mutex irqs-off
 	bh-off rcu loop loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock
 	mutex-circle breakpoint bad-unlock bad-delay smashed-record under-rtnl bad-map kept-lock
-	other-stack kept-mutex work-circle wait-for-itself stale-skb bad-coherent bad-queue)
+	other-stack kept-mutex work-circle wait-for-itself stale-skb bad-coherent bad-queue
+	bad-page)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [budget]=softirq
@@ -27,13 +28,14 @@ declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protectio
 	[loop-irqs-off]=hang [spin-deadlock]=deadlock [spin-deadlock-irqsave]=deadlock
 	[mutex-deadlock]=deadlock [mutex-circle]=deadlock
 	[work-circle]=deadlock [wait-for-itself]=deadlock [bad-kfree]=bad-argument
+	[bad-page]=bad-argument
 	[bad-skb]=bad-argument [stale-skb]=bad-argument [bad-napi]=bad-argument
 	[bad-timer]=bad-argument [bad-work]=bad-argument [bad-unlock]=bad-argument
 	[bad-delay]=bad-argument [bad-map]=bad-argument [bad-coherent]=bad-argument [bad-queue]=bad-argument
 	[no-stats]=bad-answer [kept-lock]=bad-answer
 	[kept-mutex]=bad-answer [over-budget]=bad-answer)
 # What the driver gives a bad argument to, by either kernel's name.
-declare -A SERVICES=([bad-kfree]='kfree' [bad-skb]='(__)?dev_kfree_skb_any(_reason)?'
+declare -A SERVICES=([bad-kfree]='kfree' [bad-page]='free_pages' [bad-skb]='(__)?dev_kfree_skb_any(_reason)?'
 	[stale-skb]='(__)?dev_kfree_skb_any(_reason)?' [bad-napi]='napi_schedule_prep'
 	[bad-timer]='mod_timer' [bad-work]='queue_work_on' [bad-unlock]='_raw_spin_unlock'
 	[bad-delay]='__udelay' [bad-map]='dma_map_page_attrs' [bad-coherent]='dma_free_attrs'
@@ -59,8 +61,7 @@ ends() {
 	local context=${IN[$2]:-task} cause=${CAUSES[$1]:-}
 	SEQ=$(recovctl status --json | jq .seq)
 	plant "$@" || return
-	[[ $2 != process ]] || ethtool -i "$DEV" >/dev/null || true
-	[[ $2 != disabled ]] || ethtool -G "$DEV" rx 64 || true
+	[[ ! $2 =~ ^(process|disabled)$ ]] || faulty_reach "$2" >/dev/null || true
 	eventually 10 newest_fault || return
 	cat "$RESULTS/fault"
 	jq -e --arg context "$context" --arg cause "$cause" --arg service "^${SERVICES[$1]:-}$" \

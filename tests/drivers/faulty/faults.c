@@ -248,6 +248,17 @@ static noinline void faulty_bad_kfree(void)
 	kfree(hidden(PAGE_OFFSET + BIT(BEHIND_MEMORY_SHIFT)));
 }
 
+/* One of the slab allocator's. */
+static noinline void faulty_bad_page(void)
+{
+	void *object = kmalloc(sizeof(long), GFP_ATOMIC);
+
+	if (!object)
+		return;
+	free_page((unsigned long)object & PAGE_MASK);
+	kfree(object);
+}
+
 static noinline void faulty_bad_lock(void)
 {
 	spinlock_t *lock = hidden(0);
@@ -538,6 +549,7 @@ void faulty_finish(void)
 	cancel_work_sync(&faulty_first_work);
 	cancel_work_sync(&faulty_second_work);
 	free_page((unsigned long)faulty_page);
+	faulty_page = NULL;
 }
 
 /* ---- The table ---- */
@@ -576,6 +588,7 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("bad-memcpy", faulty_bad_memcpy, 0),
 	FAULT("bad-list", faulty_bad_list, 0),
 	FAULT("bad-kfree", faulty_bad_kfree, 0),
+	FAULT("bad-page", faulty_bad_page, 0),
 	FAULT("bad-lock", faulty_bad_lock, 0),
 	FAULT("bad-skb", faulty_bad_skb, 0),
 	FAULT_OF(BIT(FAULTY_XMIT), "stale-skb", faulty_stale_skb, 0),
