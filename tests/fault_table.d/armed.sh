@@ -35,20 +35,13 @@ told_of_it() {
 	told driver.fault || told driver.hang
 }
 
-# reach CONTEXT: what the driver cannot have itself called for.
+# reach CONTEXT: there.
 reach() {
-	case $1 in
-	process) ethtool -i "$DEV" ;;
-	open | stop)
-		ip link set "$DEV" down
-		ip link set "$DEV" up
-		;;
-	probe)
-		echo faulty_net.1 >/sys/bus/platform/drivers/faulty_net/unbind
-		echo faulty_net.1 >/sys/bus/platform/drivers/faulty_net/bind
-		;;
-	remove) recovctl recover faulty_net ;;
-	esac
+	if [[ $1 == remove ]]; then
+		recovctl recover faulty_net
+	else
+		faulty_reach "$1"
+	fi
 }
 
 # plumb: the first card up, and the second one back with its peer, if a cell took it away.

@@ -27,22 +27,6 @@ workload_check() {
 	answers "$PEER_V4"
 }
 
-# reach CONTEXT: what the driver cannot have itself called for.
-reach() {
-	case $1 in
-	process) ethtool -i "$DEV" ;;
-	xmit) ping -c 1 -W 1 "$PEER_V4" ;;
-	open | stop)
-		ip link set "$DEV" down
-		ip link set "$DEV" up
-		;;
-	probe | remove)
-		echo faulty_net.1 >/sys/bus/platform/drivers/faulty_net/unbind
-		echo faulty_net.1 >/sys/bus/platform/drivers/faulty_net/bind
-		;;
-	esac
-}
-
 oopsed() {
 	dmesg | grep -qE 'Oops|general protection|kernel BUG|invalid opcode|divide error'
 }
@@ -67,7 +51,7 @@ outcome() {
 cell() {
 	{
 		echo "$1 $2" >"$FAULT"
-		reach "$2"
+		faulty_reach "$2"
 	} &>/dev/null &
 	eventually $CELL_LIMIT oopsed
 	# What follows from an oops follows soon.

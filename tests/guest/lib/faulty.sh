@@ -26,6 +26,23 @@ faulty_pair() {
 	net_pair "$DEV" "$(card 1)"
 }
 
+# faulty_reach CONTEXT: what the driver cannot have itself called for.
+faulty_reach() {
+	case $1 in
+	process) ethtool -i "$DEV" ;;
+	xmit) ping -c 1 -W 1 "$PEER_V4" ;;
+	disabled) ethtool -G "$DEV" rx 64 ;;
+	open | stop)
+		ip link set "$DEV" down
+		ip link set "$DEV" up
+		;;
+	probe | remove)
+		echo faulty_net.1 >/sys/bus/platform/drivers/faulty_net/unbind
+		echo faulty_net.1 >/sys/bus/platform/drivers/faulty_net/bind
+		;;
+	esac
+}
+
 # What the kernel says before it gives up on a list is a test's doing.
 faulty_log_is_clean() {
 	! dmesg | grep -v 'list_del corruption' | grep -E "$COMPLAINTS"
