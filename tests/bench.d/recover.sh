@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # In a guest: an armed driver fails in its interrupt and is recovered by its policy, below a ping,
-# one JSON object a fault, in milliseconds: told, from the fault until the daemon tells it; the
-# phases of the swap; first_byte, from the begin of its resume until the next answer; and the total.
+# one JSON object a fault, in milliseconds: told, from the fault until the daemon tells it; prepare,
+# until the swap begins; the phases of the swap; first_byte, from the begin of its resume until the next
+# answer; and the total.
 #
-# Usage: recover.sh faulty_net|e1000 TIMES
+# Usage: recover.sh faulty_net|e1000|virtio_net TIMES
 # vm: --timeout 400 --file tests/guest/lib --file tests/netstate
 # shellcheck source=../guest/lib/lib.sh
 . lib/lib.sh
@@ -12,6 +13,9 @@
 . lib/faulty.sh
 
 driver=$1 times=$2
+# Functions that are called for an interrupt, as planter takes them.
+declare -A FAULTS=([e1000]='e1000:e1000_intr 2' [virtio_net]='virtio_net:skb_recv_done 1')
+declare -A PEERS=([e1000]=virtio_net [virtio_net]=e1000)
 
 now_us() {
 	echo "${EPOCHREALTIME/./}"
@@ -43,7 +47,7 @@ plant() {
 	if [[ $driver == faulty_net ]]; then
 		echo null-read hardirq >"$FAULT"
 	else
-		echo e1000:e1000_intr 2 >/sys/module/planter/parameters/fault
+		echo "${FAULTS[$driver]}" >/sys/module/planter/parameters/fault
 	fi
 }
 
@@ -53,7 +57,7 @@ printf '%s\n' '[Match]' "Driver=$driver" '[Recover]' Steps=restart Backoff=0 Lim
 if [[ $driver == faulty_net ]]; then
 	faulty_pair
 else
-	nic_pair e1000 virtio_net
+	nic_pair "$driver" "${PEERS[$driver]}"
 	ip addr add 192.0.2.1/24 dev "$DEV"
 	ip link set "$DEV" up
 	eventually 15 answers "$PEER_V4" || die "no peer"
@@ -76,11 +80,12 @@ for ((i = 0; i < times; i++)); do
 	kill $pinger
 	wait $pinger || true
 	told=$(us '.event == "driver.fault"')
+	planned=$(us '.event == "swap.phase" and .phase == "plan"')
 	recovctl events --json | jq -cM --argjson seq "$SEQ" \
 		'select(.seq > $seq and .event == "swap.phase" and .done)' >"$RESULTS/phases"
-	jq -csM --argjson begin "$begin" --argjson told "$told" --argjson held "$held" \
-		--argjson answer "$(answer_after "$held")" '
-		{told: (($told - $begin) / 1e3)}
+	jq -csM --argjson begin "$begin" --argjson told "$told" --argjson planned "$planned" \
+		--argjson held "$held" --argjson answer "$(answer_after "$held")" '
+		{told: (($told - $begin) / 1e3), prepare: (($planned - $told) / 1e3)}
 		+ (map({key: .phase, value: (.duration_ns / 1e6)}) | from_entries)
 		+ {first_byte: (($answer - $held) / 1e3), total: (($answer - $begin) / 1e3)}' \
 		"$RESULTS/phases"
