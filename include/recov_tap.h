@@ -34,8 +34,7 @@
  * table of versions, with RECOV_TWIN_PREFIX before their own: exports of the shadow module, too, which
  * do the same and keep in mind which locks the driver holds. So a call that would wait for a lock
  * that its CPU or task holds already ends before it does, and one that is cut short lets go of those
- * that it has taken. Locks that are not in the list, as those of readers and writers that sleep, are none
- * of that. Who waits for a work that waits for one of its mutexes ends likewise. From
+ * that it has taken. Who waits for a work that waits for one of its locks ends likewise. From
  * wait_for_completion() on they do not wait for a driver that nobody calls any more. From kfree() on
  * they look at their argument, and end the call if it can't be right: a packet of a socket's, too, that
  * ndo_start_xmit() was not given. dma_alloc_attrs() notes what is to be given back for a driver that
@@ -91,6 +90,16 @@
 	X(mutex_lock_io)                                                                           \
 	X(mutex_trylock)                                                                           \
 	X(mutex_unlock)                                                                            \
+	X(down_read)                                                                               \
+	X(down_read_interruptible)                                                                 \
+	X(down_read_killable)                                                                      \
+	X(down_read_trylock)                                                                       \
+	X(up_read)                                                                                 \
+	X(down_write)                                                                              \
+	X(down_write_killable)                                                                     \
+	X(down_write_trylock)                                                                      \
+	X(up_write)                                                                                \
+	X(downgrade_write)                                                                         \
 	X(rtnl_lock)                                                                               \
 	X(rtnl_lock_killable)                                                                      \
 	X(rtnl_trylock)                                                                            \

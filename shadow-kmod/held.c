@@ -6,6 +6,7 @@
 #include <linux/pgtable.h>
 #include <linux/preempt.h>
 #include <linux/rtnetlink.h>
+#include <linux/rwsem.h>
 #include <linux/sched/task_stack.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
@@ -15,7 +16,13 @@
 #include "shadow.h"
 #include "trap.h"
 
-#define OWNER_FLAGS 7ul /* of mutex.owner; kernel/locking/mutex.h */
+#define OWNER_FLAGS 7ul /* of mutex.owner, rw_semaphore.owner; kernel/locking/mutex.h, rwsem.c */
+
+/* Of rw_semaphore.count, kernel/locking/rwsem.c. */
+#define SEM_WRITER	 BIT(0)
+#define SEM_READER_SHIFT 8
+#define SEM_READERS	 GENMASK(BITS_PER_LONG - 2, SEM_READER_SHIFT)
+#define SEM_READER_OWNED BIT(0) /* of its owner */
 
 DEFINE_PER_CPU(struct held_list, held_spins);
 
@@ -196,7 +203,7 @@ void held_release_spins(const struct tap_record *record)
 	}
 }
 
-/* ---- mutexes ---- */
+/* ---- locks that sleep ---- */
 
 struct mutex *held_rtnl;
 
@@ -206,9 +213,9 @@ struct mutex *held_rtnl;
 #define SLOTS_TRIED 8
 
 /* A slot is written only by its task. */
-struct mutex_slot {
+struct sleeping_slot {
 	struct task_struct *task; /* compared, never looked into; NULL: free */
-	struct mutex *lock;
+	unsigned long lock;	  /* with its kind, or one of the notes below; 0: for none */
 	/* Of one that waits: the work that its task serves, and that which it waits for instead of a
 	 * lock. */
 	const struct work_struct *serves, *work;
@@ -216,21 +223,21 @@ struct mutex_slot {
 };
 
 /* Which task has which, and which one waits for which. */
-static struct mutex_slot slots[SLOTS], waits[SLOTS];
+static struct sleeping_slot slots[SLOTS], waits[SLOTS];
 
-static struct mutex_slot *nth_slot(struct mutex_slot *table, const struct task_struct *task,
-				   unsigned int i)
+static struct sleeping_slot *nth_slot(struct sleeping_slot *table, const struct task_struct *task,
+				      unsigned int i)
 {
 	return &table[(hash_ptr(task, SLOTS_ORDER) + i) % SLOTS];
 }
 
-static bool take_slot(struct mutex_slot *table, struct mutex *lock, const struct work_struct *work,
-		      unsigned long sp)
+static bool take_slot(struct sleeping_slot *table, unsigned long lock,
+		      const struct work_struct *work, unsigned long sp)
 {
 	unsigned int i;
 
 	for (i = 0; i < SLOTS_TRIED; i++) {
-		struct mutex_slot *slot = nth_slot(table, current, i);
+		struct sleeping_slot *slot = nth_slot(table, current, i);
 
 		if (READ_ONCE(slot->task) || cmpxchg(&slot->task, NULL, current))
 			continue;
@@ -243,19 +250,19 @@ static bool take_slot(struct mutex_slot *table, struct mutex *lock, const struct
 	return false;
 }
 
-static void free_slot(struct mutex_slot *slot)
+static void free_slot(struct sleeping_slot *slot)
 {
-	WRITE_ONCE(slot->lock, NULL);
+	WRITE_ONCE(slot->lock, 0);
 	WRITE_ONCE(slot->work, NULL);
 	smp_store_release(&slot->task, NULL);
 }
 
-static struct mutex_slot *wait_of(const struct task_struct *task)
+static struct sleeping_slot *wait_of(const struct task_struct *task)
 {
 	unsigned int i;
 
 	for (i = 0; i < SLOTS_TRIED; i++) {
-		struct mutex_slot *wait = nth_slot(waits, task, i);
+		struct sleeping_slot *wait = nth_slot(waits, task, i);
 
 		if (READ_ONCE(wait->task) == task)
 			return wait;
@@ -263,41 +270,94 @@ static struct mutex_slot *wait_of(const struct task_struct *task)
 	return NULL;
 }
 
-/* What somebody else waits for may be gone by now. NULL: nobody has it. */
-static struct task_struct *owner_of(const struct mutex *lock)
+static struct mutex *mutex_of(unsigned long lock)
 {
+	return (struct mutex *)(lock & ~(unsigned long)HELD_SLEEPING_MASK);
+}
+
+static struct rw_semaphore *rwsem_of(unsigned long lock)
+{
+	return (struct rw_semaphore *)(lock & ~(unsigned long)HELD_SLEEPING_MASK);
+}
+
+bool held_is_down(const struct rw_semaphore *sem, enum held_sleeping kind)
+{
+	unsigned long count;
+
+	return !copy_from_kernel_nofault(&count, &sem->count, sizeof(count)) &&
+	       count & (kind == HELD_DOWN_WRITE ? SEM_WRITER : SEM_READERS);
+}
+
+static struct sleeping_slot *slot_of(const struct task_struct *task, unsigned long lock)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS_TRIED; i++) {
+		struct sleeping_slot *slot = nth_slot(slots, task, i);
+
+		if (READ_ONCE(slot->task) == task && READ_ONCE(slot->lock) == lock)
+			return slot;
+	}
+	return NULL;
+}
+
+/* What somebody else waits for may be gone by now. NULL: nobody has it, or it is not known who. Of
+ * readers the kernel knows the last one, who may have given it back. */
+static struct task_struct *owner_of(unsigned long lock)
+{
+	bool is_mutex = (lock & HELD_SLEEPING_MASK) == HELD_MUTEX;
+	struct task_struct *task;
 	unsigned long owner;
 
-	if (copy_from_kernel_nofault(&owner, &lock->owner, sizeof(owner)))
+	if (copy_from_kernel_nofault(&owner,
+				     is_mutex ? &mutex_of(lock)->owner : &rwsem_of(lock)->owner,
+				     sizeof(owner)))
 		return NULL;
-	return (struct task_struct *)(owner & ~OWNER_FLAGS);
+	task = (struct task_struct *)(owner & ~OWNER_FLAGS);
+	if (is_mutex || !(owner & SEM_READER_OWNED) ||
+	    slot_of(task, (unsigned long)rwsem_of(lock) | HELD_DOWN_READ))
+		return task;
+	return NULL;
+}
+
+/* Has this task what its slot says? The kernel may have given it back. */
+static bool is_own(unsigned long lock)
+{
+	switch (lock & HELD_SLEEPING_MASK) {
+	case HELD_MUTEX:
+		return owner_of(lock) == current;
+	case HELD_DOWN_WRITE:
+		return owner_of(lock) == current && held_is_down(rwsem_of(lock), HELD_DOWN_WRITE);
+	default:
+		return held_is_down(rwsem_of(lock), HELD_DOWN_READ);
+	}
 }
 
 #define CIRCLE_MAX 8 /* tasks */
 #define LOOK_MS	   25
 
-/* What the task that serves it waits for; NULL: it does not, or for something else. */
-static const struct mutex *lock_for(const struct work_struct *work)
+/* What the task that serves it waits for; 0: it does not, or for something else. */
+static unsigned long lock_for(const struct work_struct *work)
 {
 	unsigned int i;
 
 	for (i = 0; i < SLOTS; i++) {
-		const struct mutex *lock = READ_ONCE(waits[i].lock);
+		unsigned long lock = READ_ONCE(waits[i].lock);
 
 		if (lock && READ_ONCE(waits[i].serves) == work && READ_ONCE(waits[i].task))
 			return lock;
 	}
-	return NULL;
+	return 0;
 }
 
-static bool leads_back(const struct mutex *lock)
+static bool leads_back(unsigned long lock)
 {
 	unsigned int i;
 
 	for (i = 0; i < CIRCLE_MAX && lock; i++) {
 		const struct task_struct *owner = owner_of(lock);
 		const struct work_struct *work;
-		const struct mutex_slot *wait;
+		const struct sleeping_slot *wait;
 
 		if (owner == current)
 			return true;
@@ -315,7 +375,7 @@ static bool leads_back(const struct mutex *lock)
 /* The way is looked at while it changes, but the last one on it waits for this task: it has what it
  * has. So has, when it is looked at once more, the one before. Not so one that waits for a work, which
  * may be over, and he just not have come to notice: that has the time between the looks. */
-static bool is_circle(const struct mutex *lock)
+static bool is_circle(unsigned long lock)
 {
 	unsigned int i;
 
@@ -329,35 +389,48 @@ static bool is_circle(const struct mutex *lock)
 
 void held_wait_over(void)
 {
-	struct mutex_slot *wait = wait_of(current);
+	struct sleeping_slot *wait = wait_of(current);
 
 	if (wait)
 		free_slot(wait);
 }
 
-bool held_wait(struct mutex *lock, unsigned long caller)
+/* Is it somebody's, so that one may have to wait? Readers do for writers only. */
+static bool is_taken(unsigned long lock)
+{
+	switch (lock & HELD_SLEEPING_MASK) {
+	case HELD_MUTEX:
+		return atomic_long_read(&mutex_of(lock)->owner);
+	case HELD_DOWN_WRITE:
+		return atomic_long_read(&rwsem_of(lock)->count);
+	default:
+		return held_is_down(rwsem_of(lock), HELD_DOWN_WRITE);
+	}
+}
+
+bool held_wait(unsigned long lock, unsigned long caller)
 {
 	bool noted;
 
-	if (likely(!atomic_long_read(&lock->owner)))
+	if (likely(!is_taken(lock)))
 		return false;
 	noted = take_slot(waits, lock, NULL, current_stack_pointer);
 	smp_mb(); /* of two that close a circle, one sees the other */
 	if (!is_circle(lock))
 		return noted;
 	held_wait_over();
-	trap_deadlock((unsigned long)lock, caller);
+	trap_deadlock(lock & ~(unsigned long)HELD_SLEEPING_MASK, caller);
 	return false;
 }
 
 bool held_wait_work(struct work_struct *work, unsigned long caller)
 {
-	unsigned int busy = work_busy(work); /* one that is only queued may take the mutex yet */
+	unsigned int busy = work_busy(work); /* one that is only queued may take the lock yet */
 	bool noted;
 
 	if (likely(!busy))
 		return false;
-	noted = take_slot(waits, NULL, work, current_stack_pointer);
+	noted = take_slot(waits, 0, work, current_stack_pointer);
 	smp_mb(); /* as above */
 	if (!(busy & WORK_BUSY_RUNNING && work == current_work()) && !is_circle(lock_for(work)))
 		return noted;
@@ -366,72 +439,57 @@ bool held_wait_work(struct work_struct *work, unsigned long caller)
 	return false;
 }
 
-void held_add_mutex(struct mutex *lock)
+void held_add_sleeping(unsigned long lock)
 {
 	take_slot(slots, lock, NULL, current_stack_pointer);
 }
 
-bool held_drop_mutex(struct mutex *lock)
+bool held_drop_sleeping(unsigned long lock)
 {
-	unsigned int i;
+	struct sleeping_slot *slot = slot_of(current, lock);
 
-	for (i = 0; i < SLOTS_TRIED; i++) {
-		struct mutex_slot *slot = nth_slot(slots, current, i);
-
-		if (READ_ONCE(slot->task) == current && slot->lock == lock) {
-			free_slot(slot);
-			return true;
-		}
-	}
-	return false;
+	if (slot)
+		free_slot(slot);
+	return slot;
 }
 
-/* What is noted in place of a mutex, at no address that one could have. */
-static bool is_note(const struct mutex *lock)
-{
-	return (unsigned long)lock & (sizeof(long) - 1);
-}
+/* What is noted in place of a lock, by kinds that none has. */
+enum {
+	NOTE_LENT = HELD_DOWN_READ + 1, /* of rtnl as its caller's: given back for a while */
+	NOTE_SHADOW,			/* of rtnl as the shadow's */
+	NOTE_HOOK,			/* of none: the task is in a replacement */
+};
 
-/* rtnl as its caller's that the driver has given back for a while. */
-static struct mutex *lent_rtnl(void)
+static unsigned long rtnl_as(unsigned int kind)
 {
-	return (struct mutex *)((unsigned long)held_rtnl | 1);
-}
-
-/* rtnl as the shadow's. */
-static struct mutex *shadow_rtnl(void)
-{
-	return (struct mutex *)((unsigned long)held_rtnl | 2);
+	return (unsigned long)held_rtnl | kind;
 }
 
 void held_add_shadow_rtnl(unsigned long sp)
 {
-	take_slot(slots, shadow_rtnl(), NULL, sp);
+	take_slot(slots, rtnl_as(NOTE_SHADOW), NULL, sp);
 }
 
 void held_drop_shadow_rtnl(void)
 {
-	held_drop_mutex(shadow_rtnl());
+	held_drop_sleeping(rtnl_as(NOTE_SHADOW));
 }
-
-/* The task is in a replacement. */
-#define IN_HOOK ((struct mutex *)4)
 
 void held_add_hook(unsigned long sp)
 {
-	take_slot(slots, IN_HOOK, NULL, sp);
+	take_slot(slots, NOTE_HOOK, NULL, sp);
 }
 
 /* The innermost one. */
 void held_drop_hook(void)
 {
-	struct mutex_slot *found = NULL;
+	struct sleeping_slot *found = NULL;
 	unsigned int i;
 
 	for (i = 0; i < SLOTS_TRIED; i++) {
-		struct mutex_slot *slot = nth_slot(slots, current, i);
+		struct sleeping_slot *slot = nth_slot(slots, current, i);
 
-		if (READ_ONCE(slot->task) == current && slot->lock == IN_HOOK &&
+		if (READ_ONCE(slot->task) == current && slot->lock == NOTE_HOOK &&
 		    (!found || slot->sp < found->sp))
 			found = slot;
 	}
@@ -441,33 +499,44 @@ void held_drop_hook(void)
 
 void held_add_rtnl(void)
 {
-	if (!held_drop_mutex(lent_rtnl()))
-		held_add_mutex(held_rtnl);
+	if (!held_drop_sleeping(rtnl_as(NOTE_LENT)))
+		held_add_sleeping(rtnl_as(HELD_MUTEX));
 }
 
 void held_drop_rtnl(void)
 {
-	if (!held_drop_mutex(held_rtnl))
-		held_add_mutex(lent_rtnl());
+	if (!held_drop_sleeping(rtnl_as(HELD_MUTEX)))
+		held_add_sleeping(rtnl_as(NOTE_LENT));
 }
 
 const struct task_struct *held_owner_of_rtnl(void)
 {
-	return owner_of(held_rtnl);
+	return owner_of(rtnl_as(HELD_MUTEX));
 }
 
 /* What the kernel has unlocked may be gone by now. Of rtnl no more than the lock: what else
  * rtnl_unlock() does may wait for ever, and whoever has it next does it. */
-static void unlock_own(struct mutex *lock)
+static void unlock_own(unsigned long lock)
 {
-	if (owner_of(lock) == current)
-		mutex_unlock(lock);
+	if (!is_own(lock))
+		return;
+	switch (lock & HELD_SLEEPING_MASK) {
+	case HELD_MUTEX:
+		mutex_unlock(mutex_of(lock));
+		break;
+	case HELD_DOWN_WRITE:
+		up_write(rwsem_of(lock));
+		break;
+	case HELD_DOWN_READ:
+		up_read(rwsem_of(lock));
+		break;
+	}
 }
 
 /* Unless an earlier call has left the note, and the caller has it. */
 static void return_rtnl(void)
 {
-	if (owner_of(held_rtnl) != current)
+	if (!is_own(rtnl_as(HELD_MUTEX)))
 		rtnl_lock();
 }
 
@@ -476,33 +545,34 @@ unsigned long held_mutex_of(const struct tap_record *record)
 	unsigned int i;
 
 	for (i = 0; i < SLOTS_TRIED; i++) {
-		const struct mutex_slot *slot = nth_slot(slots, current, i);
+		const struct sleeping_slot *slot = nth_slot(slots, current, i);
+		unsigned long lock = READ_ONCE(slot->lock);
 
 		/* The kernel may have given it back. */
 		if (READ_ONCE(slot->task) == current && is_in_call(record, slot->sp) &&
-		    !is_note(slot->lock) && owner_of(slot->lock) == current)
-			return (unsigned long)slot->lock;
+		    (lock & HELD_SLEEPING_MASK) == HELD_MUTEX && is_own(lock))
+			return lock;
 	}
 	return 0;
 }
 
-void held_release_mutexes(const struct tap_record *record)
+void held_release_sleeping(const struct tap_record *record)
 {
 	unsigned int i;
 
 	held_wait_over();
 	for (i = 0; i < SLOTS_TRIED; i++) {
-		struct mutex_slot *slot = nth_slot(slots, current, i);
-		struct mutex *lock = slot->lock;
+		struct sleeping_slot *slot = nth_slot(slots, current, i);
+		unsigned long lock = slot->lock;
 
 		if (READ_ONCE(slot->task) != current || !is_in_call(record, slot->sp))
 			continue;
 		free_slot(slot);
-		if (lock == lent_rtnl())
+		if (lock == rtnl_as(NOTE_LENT))
 			return_rtnl();
-		else if (lock == shadow_rtnl())
-			unlock_own(held_rtnl);
-		else if (lock == IN_HOOK)
+		else if (lock == rtnl_as(NOTE_SHADOW))
+			unlock_own(rtnl_as(HELD_MUTEX));
+		else if (lock == NOTE_HOOK)
 			recov_hook_left();
 		else
 			unlock_own(lock);

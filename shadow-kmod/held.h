@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The locks that armed drivers hold. Who holds a spinlock is known by its CPU, for it stays there;
- * who holds a mutex, by its task. What a driver has locked and the kernel unlocks stays in the lists
+ * who holds a lock that sleeps, by its task. What a driver has locked and the kernel unlocks stays in the lists
  * until somebody asks for it again.
  */
 #ifndef HELD_H
@@ -9,6 +9,7 @@
 
 #include <linux/compiler.h>
 #include <linux/mutex.h>
+#include <linux/rwsem.h>
 #include <linux/percpu.h>
 #include <asm/current.h>
 
@@ -19,6 +20,13 @@ enum held_kind { /* in the low bits of a lock's address */
 	HELD_WRITE,
 	HELD_READ,
 	HELD_KINDS_MASK = 3
+};
+
+enum held_sleeping { /* likewise of those that sleep */
+	HELD_MUTEX,
+	HELD_DOWN_WRITE,
+	HELD_DOWN_READ,
+	HELD_SLEEPING_MASK = 7
 };
 
 #define HELD_MAX  16 /* of a CPU; one more is not kept in mind */
@@ -81,18 +89,20 @@ static __always_inline void held_check(unsigned long lock, unsigned long caller)
 		held_check_spins(lock, caller);
 }
 
-/* The same of a mutex that the task would wait for for ever: it has it itself, or whoever has it waits
- * for one of the task's, or for somebody who does. True: it waits, until held_wait_over() tells others
- * that it does not any more. May be preempted. */
-bool held_wait(struct mutex *lock, unsigned long caller);
+/* The same of a lock that sleeps, with its kind, and that the task would wait for for ever: it has it
+ * itself, or whoever has it waits for one of the task's, or for somebody who does. True: it waits, until
+ * held_wait_over() tells others that it does not any more. May be preempted. */
+bool held_wait(unsigned long lock, unsigned long caller);
 void held_wait_over(void);
-/* Likewise of a work: the task serves it itself, or whoever does waits for one of the task's mutexes. */
+/* Likewise of a work: the task serves it itself, or whoever does waits for one of the task's locks. */
 struct work_struct;
 bool held_wait_work(struct work_struct *work, unsigned long caller);
-/* A mutex that the task has just taken, or is about to give back. May be preempted. False: it is not in
- * the list. */
-void held_add_mutex(struct mutex *lock);
-bool held_drop_mutex(struct mutex *lock);
+/* A lock that sleeps, with its kind, which the task has just taken, or is about to give back. May be
+ * preempted. False: it is not in the list. */
+void held_add_sleeping(unsigned long lock);
+bool held_drop_sleeping(unsigned long lock);
+/* Has anybody a semaphore of readers and writers like that? It may be at any address. */
+bool held_is_down(const struct rw_semaphore *sem, enum held_sleeping kind);
 /* Likewise of rtnl, which a driver may also give back for its caller, and take again. */
 void held_add_rtnl(void);
 void held_drop_rtnl(void);
@@ -113,7 +123,7 @@ void held_release_spins(const struct tap_record *record);
  * process context. */
 unsigned long held_spin_of(const struct tap_record *record);
 unsigned long held_mutex_of(const struct tap_record *record);
-void held_release_mutexes(const struct tap_record *record);
+void held_release_sleeping(const struct tap_record *record);
 
 /* rtnl's own. */
 extern struct mutex *held_rtnl;

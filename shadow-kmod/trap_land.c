@@ -71,6 +71,6 @@ asmlinkage long tap_landed(struct tap_record *record)
 	leave_rcu(record);
 	leave_sections(record);
 	if (in_task())
-		held_release_mutexes(record);
+		held_release_sleeping(record);
 	return tap_answer(tap, record->arg0, false);
 }

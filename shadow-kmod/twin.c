@@ -6,6 +6,7 @@
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -94,49 +95,73 @@ TWIN_UNLOCK(_raw_write_unlock_bh, rwlock_t, HELD_WRITE)
 TWIN_UNLOCK(_raw_write_unlock_irq, rwlock_t, HELD_WRITE)
 TWIN_UNLOCK_IRQRESTORE(_raw_write_unlock_irqrestore, rwlock_t, HELD_WRITE)
 
-#define TWIN_MUTEX_LOCK(name)                                                                      \
-	TWIN_DEFINE(void, name, struct mutex *lock)                                                \
+#define TWIN_SLEEPING_LOCK(name, lock_type, kind)                                                  \
+	TWIN_DEFINE(void, name, lock_type *lock)                                                   \
 	{                                                                                          \
-		bool waits = held_wait(lock, _RET_IP_);                                            \
+		bool waits = held_wait((unsigned long)lock | (kind), _RET_IP_);                    \
                                                                                                    \
 		name(lock);                                                                        \
 		if (unlikely(waits))                                                               \
 			held_wait_over();                                                          \
-		held_add_mutex(lock);                                                              \
+		held_add_sleeping((unsigned long)lock | (kind));                                   \
 	}
 
-#define TWIN_MUTEX_LOCK_SIGNALS(name)                                                              \
-	TWIN_DEFINE(int, name, struct mutex *lock)                                                 \
+#define TWIN_SLEEPING_LOCK_SIGNALS(name, lock_type, kind)                                          \
+	TWIN_DEFINE(int, name, lock_type *lock)                                                    \
 	{                                                                                          \
-		bool waits = held_wait(lock, _RET_IP_);                                            \
+		bool waits = held_wait((unsigned long)lock | (kind), _RET_IP_);                    \
 		int err = name(lock);                                                              \
                                                                                                    \
 		if (unlikely(waits))                                                               \
 			held_wait_over();                                                          \
 		if (!err)                                                                          \
-			held_add_mutex(lock);                                                      \
+			held_add_sleeping((unsigned long)lock | (kind));                           \
 		return err;                                                                        \
 	}
 
-TWIN_MUTEX_LOCK(mutex_lock)
-TWIN_MUTEX_LOCK(mutex_lock_io)
-TWIN_MUTEX_LOCK_SIGNALS(mutex_lock_interruptible)
-TWIN_MUTEX_LOCK_SIGNALS(mutex_lock_killable)
+#define TWIN_SLEEPING_TRYLOCK(name, lock_type, kind)                                               \
+	TWIN_DEFINE(int, name, lock_type *lock)                                                    \
+	{                                                                                          \
+		int taken = name(lock);                                                            \
+                                                                                                   \
+		if (taken)                                                                         \
+			held_add_sleeping((unsigned long)lock | (kind));                           \
+		return taken;                                                                      \
+	}
 
-TWIN_DEFINE(int, mutex_trylock, struct mutex *lock)
+#define TWIN_SLEEPING_UNLOCK(name, lock_type, kind, is_held)                                       \
+	TWIN_DEFINE(void, name, lock_type *lock)                                                   \
+	{                                                                                          \
+		TWIN_CHECK(name, is_held, lock);                                                   \
+		held_drop_sleeping((unsigned long)lock | (kind));                                  \
+		name(lock);                                                                        \
+	}
+
+TWIN_SLEEPING_LOCK(mutex_lock, struct mutex, HELD_MUTEX)
+TWIN_SLEEPING_LOCK(mutex_lock_io, struct mutex, HELD_MUTEX)
+TWIN_SLEEPING_LOCK_SIGNALS(mutex_lock_interruptible, struct mutex, HELD_MUTEX)
+TWIN_SLEEPING_LOCK_SIGNALS(mutex_lock_killable, struct mutex, HELD_MUTEX)
+TWIN_SLEEPING_TRYLOCK(mutex_trylock, struct mutex, HELD_MUTEX)
+TWIN_SLEEPING_UNLOCK(mutex_unlock, struct mutex, HELD_MUTEX, mutex_is_locked(lock))
+
+TWIN_SLEEPING_LOCK(down_read, struct rw_semaphore, HELD_DOWN_READ)
+TWIN_SLEEPING_LOCK_SIGNALS(down_read_interruptible, struct rw_semaphore, HELD_DOWN_READ)
+TWIN_SLEEPING_LOCK_SIGNALS(down_read_killable, struct rw_semaphore, HELD_DOWN_READ)
+TWIN_SLEEPING_TRYLOCK(down_read_trylock, struct rw_semaphore, HELD_DOWN_READ)
+TWIN_SLEEPING_UNLOCK(up_read, struct rw_semaphore, HELD_DOWN_READ,
+		     held_is_down(lock, HELD_DOWN_READ))
+TWIN_SLEEPING_LOCK(down_write, struct rw_semaphore, HELD_DOWN_WRITE)
+TWIN_SLEEPING_LOCK_SIGNALS(down_write_killable, struct rw_semaphore, HELD_DOWN_WRITE)
+TWIN_SLEEPING_TRYLOCK(down_write_trylock, struct rw_semaphore, HELD_DOWN_WRITE)
+TWIN_SLEEPING_UNLOCK(up_write, struct rw_semaphore, HELD_DOWN_WRITE,
+		     held_is_down(lock, HELD_DOWN_WRITE))
+
+TWIN_DEFINE(void, downgrade_write, struct rw_semaphore *lock)
 {
-	int taken = mutex_trylock(lock);
-
-	if (taken)
-		held_add_mutex(lock);
-	return taken;
-}
-
-TWIN_DEFINE(void, mutex_unlock, struct mutex *lock)
-{
-	TWIN_CHECK(mutex_unlock, mutex_is_locked(lock), lock);
-	held_drop_mutex(lock);
-	mutex_unlock(lock);
+	TWIN_CHECK(downgrade_write, held_is_down(lock, HELD_DOWN_WRITE), lock);
+	held_drop_sleeping((unsigned long)lock | HELD_DOWN_WRITE);
+	downgrade_write(lock);
+	held_add_sleeping((unsigned long)lock | HELD_DOWN_READ);
 }
 
 /* rtnl is a mutex that only these functions know. In a swap a probe() has it until it ends. */
@@ -160,7 +185,7 @@ static int lock_rtnl(int (*lock)(void), unsigned long caller)
 		net_probe_lock(ns);
 		return 0;
 	}
-	waits = held_wait(held_rtnl, caller);
+	waits = held_wait((unsigned long)held_rtnl, caller);
 	err = lock();
 	if (unlikely(waits))
 		held_wait_over();

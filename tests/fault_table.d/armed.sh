@@ -35,6 +35,16 @@ told_of_it() {
 	told driver.fault || told driver.hang
 }
 
+# recovered CONTEXT: by its policy or, when its remove() fails in a swap, by that one.
+recovered() {
+	if [[ $1 == remove ]]; then
+		since swap.finished 'select(.outcome == "success")'
+	else
+		since driver.recovered .
+	fi | head -n 1 >"$RESULTS/recovered"
+	[[ -s $RESULTS/recovered ]]
+}
+
 # reach CONTEXT: there.
 reach() {
 	if [[ $1 == remove ]]; then
@@ -94,7 +104,7 @@ cell() {
 		no_fault
 		return 1
 	}
-	eventually $RECOVERY_LIMIT told driver.recovered || {
+	eventually $RECOVERY_LIMIT recovered "$2" || {
 		not_recovered
 		return 1
 	}
@@ -118,7 +128,7 @@ cell() {
 		echo "the kernel complained: $(complaint)"
 		return 1
 	fi
-	jq '.duration_ns / 1e6 | round' "$RESULTS/driver.recovered"
+	jq '.duration_ns / 1e6 | round' "$RESULTS/recovered"
 }
 
 # report FAULT CONTEXT STATUS TEXT
@@ -131,7 +141,6 @@ report() {
 
 # load: nothing has been left behind that shows in a minute.
 load() {
-	((flows)) || flows_start --rate 50
 	sleep $LOAD
 	flows_stop &>/dev/null || {
 		echo "not everything arrived: $(grep -A 1 '^tcp' "$RESULTS/flows" | tr -s ' \n' ' ')"
@@ -164,5 +173,7 @@ done 3<cells
 context=$( ((flows)) && echo kept || echo replaced)
 echo "> load $context"
 status=0
+# Not below $(), which would wait for the server.
+((flows)) || flows_start --rate 50
 text=$(load) || status=$?
 report load "$context" $status "$text"

@@ -17,6 +17,7 @@
 #include <linux/processor.h>
 #include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/semaphore.h>
 #include <linux/sizes.h>
@@ -53,6 +54,7 @@ static const unsigned long faulty_constant = 1;
 static DEFINE_SPINLOCK(faulty_spinlock);
 static DEFINE_MUTEX(faulty_mutex);
 static DEFINE_MUTEX(faulty_second_mutex);
+static DECLARE_RWSEM(faulty_rwsem);
 
 /* faulty_renew: the fault before has left the lock held, unless somebody unwound it. */
 void faulty_renew(void)
@@ -396,6 +398,20 @@ static noinline void faulty_under_bus_mutex(void)
 	mutex_unlock(&faulty_bus_mutex);
 }
 
+static noinline void faulty_under_bus_readers(void)
+{
+	down_read(&faulty_bus_rwsem);
+	load(0);
+	up_read(&faulty_bus_rwsem);
+}
+
+static noinline void faulty_under_bus_writer(void)
+{
+	down_write(&faulty_bus_rwsem);
+	load(0);
+	up_write(&faulty_bus_rwsem);
+}
+
 static noinline void faulty_under_rtnl(void)
 {
 	rtnl_lock();
@@ -501,6 +517,44 @@ static noinline void faulty_mutex_circle(void)
 	mutex_unlock(&faulty_mutex);
 }
 
+static noinline void faulty_rwsem_deadlock(void)
+{
+	down_write(&faulty_rwsem);
+	down_read(&faulty_rwsem);
+	up_read(&faulty_rwsem);
+	up_write(&faulty_rwsem);
+}
+
+/* As drivers that want to write what they read. */
+static noinline void faulty_rwsem_upgrade(void)
+{
+	down_read(&faulty_rwsem);
+	down_write(&faulty_rwsem);
+	up_write(&faulty_rwsem);
+	up_read(&faulty_rwsem);
+}
+
+static void faulty_write(struct work_struct *work)
+{
+	down_write(&faulty_rwsem);
+	complete(&faulty_second_taken);
+	mutex_lock(&faulty_mutex);
+	mutex_unlock(&faulty_mutex);
+	up_write(&faulty_rwsem);
+}
+
+static DECLARE_WORK(faulty_writer, faulty_write);
+
+static noinline void faulty_rwsem_circle(void)
+{
+	mutex_lock(&faulty_mutex);
+	queue_work(system_unbound_wq, &faulty_writer);
+	wait_for_completion(&faulty_second_taken);
+	down_read(&faulty_rwsem);
+	up_read(&faulty_rwsem);
+	mutex_unlock(&faulty_mutex);
+}
+
 static DECLARE_COMPLETION(faulty_work_begun);
 
 static void faulty_take_first(struct work_struct *work)
@@ -548,6 +602,7 @@ void faulty_finish(void)
 {
 	cancel_work_sync(&faulty_first_work);
 	cancel_work_sync(&faulty_second_work);
+	cancel_work_sync(&faulty_writer);
 	free_page((unsigned long)faulty_page);
 	faulty_page = NULL;
 }
@@ -605,6 +660,8 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("kept-lock", faulty_kept_lock, MAY_KEEP),
 	FAULT("kept-mutex", faulty_kept_mutex, ~BIT(FAULTY_WORK)),
 	FAULT("under-bus-mutex", faulty_under_bus_mutex, IN_HARDIRQ | IN_SOFTIRQ),
+	FAULT("under-bus-readers", faulty_under_bus_readers, IN_HARDIRQ | IN_SOFTIRQ),
+	FAULT("under-bus-writer", faulty_under_bus_writer, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("under-rtnl", faulty_under_rtnl, ~(BIT(FAULTY_WORK) | BIT(FAULTY_KTHREAD))),
 	FAULT("irqs-off", faulty_irqs_off, 0),
 	FAULT("bh-off", faulty_bh_off, IN_HARDIRQ),
@@ -614,6 +671,9 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("spin-deadlock", faulty_spin_deadlock, 0),
 	FAULT("spin-deadlock-irqsave", faulty_spin_deadlock_irqsave, 0),
 	FAULT("mutex-deadlock", faulty_mutex_deadlock, IN_HARDIRQ | IN_SOFTIRQ),
+	FAULT("rwsem-deadlock", faulty_rwsem_deadlock, IN_HARDIRQ | IN_SOFTIRQ),
+	FAULT("rwsem-upgrade", faulty_rwsem_upgrade, IN_HARDIRQ | IN_SOFTIRQ),
+	FAULT("rwsem-circle", faulty_rwsem_circle, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("mutex-circle", faulty_mutex_circle, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("work-circle", faulty_work_circle, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("wait-for-itself", faulty_wait_for_itself, ~BIT(FAULTY_WORK)),

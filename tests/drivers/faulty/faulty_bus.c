@@ -70,11 +70,15 @@ DEFINE_SPINLOCK(faulty_bus_spinlock);
 EXPORT_SYMBOL_GPL(faulty_bus_spinlock);
 DEFINE_MUTEX(faulty_bus_mutex);
 EXPORT_SYMBOL_GPL(faulty_bus_mutex);
+DECLARE_RWSEM(faulty_bus_rwsem);
+EXPORT_SYMBOL_GPL(faulty_bus_rwsem);
 
 static int bus_get_held(char *buffer, const struct kernel_param *param)
 {
-	return sysfs_emit(buffer, "%s%s\n", spin_is_locked(&faulty_bus_spinlock) ? "spinlock " : "",
-			  mutex_is_locked(&faulty_bus_mutex) ? "mutex" : "");
+	return sysfs_emit(buffer, "%s%s%s\n",
+			  spin_is_locked(&faulty_bus_spinlock) ? "spinlock " : "",
+			  mutex_is_locked(&faulty_bus_mutex) ? "mutex " : "",
+			  rwsem_is_locked(&faulty_bus_rwsem) ? "rwsem" : "");
 }
 
 static const struct kernel_param_ops bus_held_ops = {.get = bus_get_held};

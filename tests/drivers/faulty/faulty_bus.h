@@ -4,6 +4,7 @@
 #define FAULTY_BUS_H
 
 #include <linux/mutex.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -25,6 +26,7 @@ enum {
 /* Locks that outlive the drivers; the parameter `held` tells which of them are held. */
 extern spinlock_t faulty_bus_spinlock;
 extern struct mutex faulty_bus_mutex;
+extern struct rw_semaphore faulty_bus_rwsem;
 
 /* All of these may be called in any context. */
 struct faulty_card *faulty_bus_card(struct platform_device *device);
