@@ -62,7 +62,7 @@ cell() {
 	tell end
 }
 
-# faults: which there are, a line each, with the contexts of each.
+# faults: which there are, a line each, with the contexts in which it cannot be.
 faults() {
 	local line
 	while read -r line; do

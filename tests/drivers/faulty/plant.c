@@ -107,7 +107,8 @@ static int faulty_get_last(char *buffer, const struct kernel_param *param)
 			  faulty_bool(&plan->returned));
 }
 
-/* One line a fault: its name, and the contexts in which this driver can have it. */
+/* One line a fault: its name, and the contexts of this driver in which it cannot be. Such a file has a
+ * page. */
 static int faulty_get_faults(char *buffer, const struct kernel_param *param)
 {
 	const struct faulty_fault *fault;
@@ -116,11 +117,11 @@ static int faulty_get_faults(char *buffer, const struct kernel_param *param)
 	for (fault = faulty_faults; fault->name; fault++) {
 		n += sysfs_emit_at(buffer, n, "%s", fault->name);
 		for (context = 0; context < FAULTY_CONTEXTS; context++)
-			if (faulty_possible(fault, context))
+			if (faulty_contexts & BIT(context) && !faulty_possible(fault, context))
 				n += sysfs_emit_at(buffer, n, " %s", faulty_context_names[context]);
 		n += sysfs_emit_at(buffer, n, "\n");
 	}
-	return n;
+	return n < PAGE_SIZE - 1 ? n : -E2BIG;
 }
 
 static const struct kernel_param_ops faulty_fault_ops = {.set = faulty_set};
@@ -132,4 +133,4 @@ MODULE_PARM_DESC(fault, "plant a fault: FAULT CONTEXT");
 module_param_cb(last, &faulty_last_ops, NULL, 0400);
 MODULE_PARM_DESC(last, "what was planted last, and whether it was reached");
 module_param_cb(faults, &faulty_faults_ops, NULL, 0400);
-MODULE_PARM_DESC(faults, "which faults there are, and the contexts of each");
+MODULE_PARM_DESC(faults, "which faults there are, and the contexts in which each cannot be");
