@@ -32,14 +32,14 @@
  *
  * The functions of RECOV_TWINS, where the image imports them, have another name in it, and in its
  * table of versions, with RECOV_TWIN_PREFIX before their own: exports of the shadow module, too, which
- * do the same and keep in mind which locks the driver holds. So a call that would wait for a lock
- * that its CPU or task holds already ends before it does, and one that is cut short lets go of those
- * that it has taken. Who waits for a work that waits for one of its locks ends likewise. From
- * wait_for_completion() on they do not wait for a driver that nobody calls any more. From kfree() on
- * they look at their argument, and end the call if it can't be right: a packet of a socket's, too, that
- * ndo_start_xmit() was not given. dma_alloc_attrs() notes what is to be given back for a driver that
- * nobody calls any more. Those whose names differ from kernel to kernel are exported where
- * there is such a function.
+ * do the same and keep in mind which locks the driver holds, but for semaphores that it reads under. So a
+ * call that would wait for a lock that its CPU or task holds already ends before it does, and one that
+ * is cut short lets go of those that it has taken. Who waits for a work that waits for one of its locks
+ * ends likewise. From wait_for_completion() on they do not wait for a driver that nobody calls any more.
+ * From kfree() on they look at their argument, and end the call if it can't be right: a packet of a
+ * socket's, too, that ndo_start_xmit() was not given. dma_alloc_attrs() notes what is to be given back
+ * for a driver that nobody calls any more. Those whose names differ from kernel to kernel are exported
+ * where there is such a function.
  */
 #ifndef RECOV_TAP_H
 #define RECOV_TAP_H
@@ -93,7 +93,6 @@
 	X(down_read)                                                                               \
 	X(down_read_interruptible)                                                                 \
 	X(down_read_killable)                                                                      \
-	X(down_read_trylock)                                                                       \
 	X(up_read)                                                                                 \
 	X(down_write)                                                                              \
 	X(down_write_killable)                                                                     \

@@ -82,7 +82,7 @@ const void *replug_image_section(const struct replug_image *image, const char *n
 
 struct btf; /* of libbpf */
 
-#define REPLUG_ARM_TWINS 102
+#define REPLUG_ARM_TWINS 101
 /* The exports of the shadow module that take the place of imports; NULL at the end. */
 extern const char *const replug_arm_twins[REPLUG_ARM_TWINS + 1];
 

@@ -184,7 +184,8 @@ TWIN_CHECKED_VOID(__free_pages, (struct page * page, unsigned int order), (page,
 /* Those who have let go of the last reference free it. */
 TWIN_CHECKED_VOID(__folio_put, (struct folio * folio), (folio),
 		  may_be_page(&folio->page) && !folio_test_slab(folio), folio)
-TWIN_CHECKED_VOID(page_frag_free, (void *p), (p), is_in_page((unsigned long)p), p)
+TWIN_CHECKED_VOID(page_frag_free, (void *p), (p),
+		  is_in_memory(p) && may_be_freed_page(virt_to_page(p)), p)
 TWIN_CHECKED_VOID(dma_free_attrs,
 		  (struct device * dev, size_t size, void *p, dma_addr_t handle,
 		   unsigned long attrs),

@@ -288,49 +288,18 @@ bool held_is_down(const struct rw_semaphore *sem, enum held_sleeping kind)
 	       count & (kind == HELD_DOWN_WRITE ? SEM_WRITER : SEM_READERS);
 }
 
-static struct sleeping_slot *slot_of(const struct task_struct *task, unsigned long lock)
-{
-	unsigned int i;
-
-	for (i = 0; i < SLOTS_TRIED; i++) {
-		struct sleeping_slot *slot = nth_slot(slots, task, i);
-
-		if (READ_ONCE(slot->task) == task && READ_ONCE(slot->lock) == lock)
-			return slot;
-	}
-	return NULL;
-}
-
-/* What somebody else waits for may be gone by now. NULL: nobody has it, or it is not known who. Of
- * readers the kernel knows the last one, who may have given it back. */
+/* What somebody else waits for may be gone by now. NULL: nobody has it, or readers do. */
 static struct task_struct *owner_of(unsigned long lock)
 {
 	bool is_mutex = (lock & HELD_SLEEPING_MASK) == HELD_MUTEX;
-	struct task_struct *task;
 	unsigned long owner;
 
 	if (copy_from_kernel_nofault(&owner,
 				     is_mutex ? &mutex_of(lock)->owner : &rwsem_of(lock)->owner,
-				     sizeof(owner)))
+				     sizeof(owner)) ||
+	    (!is_mutex && owner & SEM_READER_OWNED))
 		return NULL;
-	task = (struct task_struct *)(owner & ~OWNER_FLAGS);
-	if (is_mutex || !(owner & SEM_READER_OWNED) ||
-	    slot_of(task, (unsigned long)rwsem_of(lock) | HELD_DOWN_READ))
-		return task;
-	return NULL;
-}
-
-/* Has this task what its slot says? The kernel may have given it back. */
-static bool is_own(unsigned long lock)
-{
-	switch (lock & HELD_SLEEPING_MASK) {
-	case HELD_MUTEX:
-		return owner_of(lock) == current;
-	case HELD_DOWN_WRITE:
-		return owner_of(lock) == current && held_is_down(rwsem_of(lock), HELD_DOWN_WRITE);
-	default:
-		return held_is_down(rwsem_of(lock), HELD_DOWN_READ);
-	}
+	return (struct task_struct *)(owner & ~OWNER_FLAGS);
 }
 
 #define CIRCLE_MAX 8 /* tasks */
@@ -395,17 +364,12 @@ void held_wait_over(void)
 		free_slot(wait);
 }
 
-/* Is it somebody's, so that one may have to wait? Readers do for writers only. */
+/* Is it somebody's, so that one may have to wait? */
 static bool is_taken(unsigned long lock)
 {
-	switch (lock & HELD_SLEEPING_MASK) {
-	case HELD_MUTEX:
+	if ((lock & HELD_SLEEPING_MASK) == HELD_MUTEX)
 		return atomic_long_read(&mutex_of(lock)->owner);
-	case HELD_DOWN_WRITE:
-		return atomic_long_read(&rwsem_of(lock)->count);
-	default:
-		return held_is_down(rwsem_of(lock), HELD_DOWN_WRITE);
-	}
+	return held_is_down(rwsem_of(lock), HELD_DOWN_WRITE);
 }
 
 bool held_wait(unsigned long lock, unsigned long caller)
@@ -446,11 +410,17 @@ void held_add_sleeping(unsigned long lock)
 
 bool held_drop_sleeping(unsigned long lock)
 {
-	struct sleeping_slot *slot = slot_of(current, lock);
+	unsigned int i;
 
-	if (slot)
-		free_slot(slot);
-	return slot;
+	for (i = 0; i < SLOTS_TRIED; i++) {
+		struct sleeping_slot *slot = nth_slot(slots, current, i);
+
+		if (READ_ONCE(slot->task) == current && slot->lock == lock) {
+			free_slot(slot);
+			return true;
+		}
+	}
+	return false;
 }
 
 /* What is noted in place of a lock, by kinds that none has. */
@@ -518,25 +488,18 @@ const struct task_struct *held_owner_of_rtnl(void)
  * rtnl_unlock() does may wait for ever, and whoever has it next does it. */
 static void unlock_own(unsigned long lock)
 {
-	if (!is_own(lock))
+	if (owner_of(lock) != current)
 		return;
-	switch (lock & HELD_SLEEPING_MASK) {
-	case HELD_MUTEX:
+	if ((lock & HELD_SLEEPING_MASK) == HELD_MUTEX)
 		mutex_unlock(mutex_of(lock));
-		break;
-	case HELD_DOWN_WRITE:
+	else if ((lock & HELD_SLEEPING_MASK) == HELD_DOWN_WRITE)
 		up_write(rwsem_of(lock));
-		break;
-	case HELD_DOWN_READ:
-		up_read(rwsem_of(lock));
-		break;
-	}
 }
 
 /* Unless an earlier call has left the note, and the caller has it. */
 static void return_rtnl(void)
 {
-	if (!is_own(rtnl_as(HELD_MUTEX)))
+	if (owner_of(rtnl_as(HELD_MUTEX)) != current)
 		rtnl_lock();
 }
 
@@ -550,7 +513,7 @@ unsigned long held_mutex_of(const struct tap_record *record)
 
 		/* The kernel may have given it back. */
 		if (READ_ONCE(slot->task) == current && is_in_call(record, slot->sp) &&
-		    (lock & HELD_SLEEPING_MASK) == HELD_MUTEX && is_own(lock))
+		    (lock & HELD_SLEEPING_MASK) == HELD_MUTEX && owner_of(lock) == current)
 			return lock;
 	}
 	return 0;

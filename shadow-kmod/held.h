@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The locks that armed drivers hold. Who holds a spinlock is known by its CPU, for it stays there;
- * who holds a lock that sleeps, by its task. What a driver has locked and the kernel unlocks stays in the lists
- * until somebody asks for it again.
+ * who holds a lock that sleeps, by its task. What a driver has locked and the kernel unlocks stays in
+ * the lists until somebody asks for it again, or is found not to be its task's any more.
  */
 #ifndef HELD_H
 #define HELD_H
@@ -24,8 +24,8 @@ enum held_kind { /* in the low bits of a lock's address */
 
 enum held_sleeping { /* likewise of those that sleep */
 	HELD_MUTEX,
-	HELD_DOWN_WRITE,
-	HELD_DOWN_READ,
+	HELD_DOWN_WRITE, /* a semaphore of readers and writers */
+	HELD_DOWN_READ,	 /* only waited for: of readers there is no list */
 	HELD_SLEEPING_MASK = 7
 };
 

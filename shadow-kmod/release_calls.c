@@ -162,3 +162,12 @@ int release_calls(const struct tap_image *image, struct recov_released *report)
 	kfree(look);
 	return err;
 }
+
+void release_last_calls(const struct tap_image *image)
+{
+	struct recov_released report = {};
+
+	if (!release_calls(image, &report) && report.counts[RECOV_RELEASED_CALL])
+		pr_warn("recov_shadow: %u calls into %s, which left them asleep, have ended\n",
+			report.counts[RECOV_RELEASED_CALL], image->module->name);
+}

@@ -367,14 +367,16 @@ static void image_remove(const struct module *module)
 	mutex_lock(&images_mutex);
 	list_for_each_entry(image, &images, list)
 		if (image->module == module)
-			found = image;
-	if (found)
-		list_del_rcu(&found->list);
-	if (list_empty(&images))
-		held_forget();
+			found = image; /* it goes here only */
 	mutex_unlock(&images_mutex);
 	if (!found)
 		return;
+	release_last_calls(found);
+	mutex_lock(&images_mutex);
+	list_del_rcu(&found->list);
+	if (list_empty(&images))
+		held_forget();
+	mutex_unlock(&images_mutex);
 	synchronize_rcu(); /* tap_image_at() */
 	open_lines(found);
 	drop_packets(found);

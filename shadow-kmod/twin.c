@@ -144,24 +144,47 @@ TWIN_SLEEPING_LOCK_SIGNALS(mutex_lock_killable, struct mutex, HELD_MUTEX)
 TWIN_SLEEPING_TRYLOCK(mutex_trylock, struct mutex, HELD_MUTEX)
 TWIN_SLEEPING_UNLOCK(mutex_unlock, struct mutex, HELD_MUTEX, mutex_is_locked(lock))
 
-TWIN_SLEEPING_LOCK(down_read, struct rw_semaphore, HELD_DOWN_READ)
-TWIN_SLEEPING_LOCK_SIGNALS(down_read_interruptible, struct rw_semaphore, HELD_DOWN_READ)
-TWIN_SLEEPING_LOCK_SIGNALS(down_read_killable, struct rw_semaphore, HELD_DOWN_READ)
-TWIN_SLEEPING_TRYLOCK(down_read_trylock, struct rw_semaphore, HELD_DOWN_READ)
-TWIN_SLEEPING_UNLOCK(up_read, struct rw_semaphore, HELD_DOWN_READ,
-		     held_is_down(lock, HELD_DOWN_READ))
 TWIN_SLEEPING_LOCK(down_write, struct rw_semaphore, HELD_DOWN_WRITE)
 TWIN_SLEEPING_LOCK_SIGNALS(down_write_killable, struct rw_semaphore, HELD_DOWN_WRITE)
 TWIN_SLEEPING_TRYLOCK(down_write_trylock, struct rw_semaphore, HELD_DOWN_WRITE)
 TWIN_SLEEPING_UNLOCK(up_write, struct rw_semaphore, HELD_DOWN_WRITE,
 		     held_is_down(lock, HELD_DOWN_WRITE))
 
+/* The kernel does not know its readers: whether one still has it can't be told, nor who should. */
+TWIN_DEFINE(void, down_read, struct rw_semaphore *lock)
+{
+	bool waits = held_wait((unsigned long)lock | HELD_DOWN_READ, _RET_IP_);
+
+	down_read(lock);
+	if (unlikely(waits))
+		held_wait_over();
+}
+
+#define TWIN_DOWN_READ_SIGNALS(name)                                                               \
+	TWIN_DEFINE(int, name, struct rw_semaphore *lock)                                          \
+	{                                                                                          \
+		bool waits = held_wait((unsigned long)lock | HELD_DOWN_READ, _RET_IP_);            \
+		int err = name(lock);                                                              \
+                                                                                                   \
+		if (unlikely(waits))                                                               \
+			held_wait_over();                                                          \
+		return err;                                                                        \
+	}
+
+TWIN_DOWN_READ_SIGNALS(down_read_interruptible)
+TWIN_DOWN_READ_SIGNALS(down_read_killable)
+
+TWIN_DEFINE(void, up_read, struct rw_semaphore *lock)
+{
+	TWIN_CHECK(up_read, held_is_down(lock, HELD_DOWN_READ), lock);
+	up_read(lock);
+}
+
 TWIN_DEFINE(void, downgrade_write, struct rw_semaphore *lock)
 {
 	TWIN_CHECK(downgrade_write, held_is_down(lock, HELD_DOWN_WRITE), lock);
 	held_drop_sleeping((unsigned long)lock | HELD_DOWN_WRITE);
 	downgrade_write(lock);
-	held_add_sleeping((unsigned long)lock | HELD_DOWN_READ);
 }
 
 /* rtnl is a mutex that only these functions know. In a swap a probe() has it until it ends. */

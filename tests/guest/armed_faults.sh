@@ -15,7 +15,7 @@ FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-po
 	bh-off rcu loop loop-irqs-off spin-deadlock spin-deadlock-irqsave mutex-deadlock
 	mutex-circle breakpoint bad-unlock bad-delay smashed-record under-rtnl bad-map kept-lock
 	other-stack kept-mutex work-circle wait-for-itself stale-skb bad-coherent bad-queue
-	bad-page under-bus-readers under-bus-writer rwsem-deadlock rwsem-upgrade rwsem-circle)
+	bad-page under-bus-writer rwsem-deadlock rwsem-circle)
 
 # What the kernel is in when it calls the driver there, and what would have been an oops.
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [budget]=softirq
@@ -27,7 +27,7 @@ declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protectio
 	[other-stack]=double-fault [loop]=hang
 	[loop-irqs-off]=hang [spin-deadlock]=deadlock [spin-deadlock-irqsave]=deadlock
 	[mutex-deadlock]=deadlock [mutex-circle]=deadlock
-	[rwsem-deadlock]=deadlock [rwsem-upgrade]=deadlock [rwsem-circle]=deadlock
+	[rwsem-deadlock]=deadlock [rwsem-circle]=deadlock
 	[work-circle]=deadlock [wait-for-itself]=deadlock [bad-kfree]=bad-argument
 	[bad-page]=bad-argument
 	[bad-skb]=bad-argument [stale-skb]=bad-argument [bad-napi]=bad-argument
@@ -114,7 +114,7 @@ can_be() {
 	kept-lock) [[ $2 =~ ^(xmit|work|timer|napi|hardirq)$ ]] ;;
 	kept-mutex | wait-for-itself) [[ $2 == work ]] ;;
 	under-rtnl) [[ $2 =~ ^(work|kthread)$ ]] ;;
-	mutex-* | rwsem-* | work-circle | under-bus-mutex | under-bus-readers | under-bus-writer) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
+	mutex-* | rwsem-* | work-circle | under-bus-mutex | under-bus-writer) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
 	esac
 }
 

@@ -28,6 +28,10 @@ comes_back_by_policy() {
 		eventually 10 test ! -e "/proc/$CALLER"
 }
 
+is_left_asleep() {
+	dmesg | grep 'which left them asleep'
+}
+
 sleeps_there() {
 	echo "$1" >"$FAULT" && eventually 10 jq -e .reached "${FAULT%/*}/last"
 }
@@ -91,5 +95,10 @@ check "sooner than a swap has patience with the lock" told recovered \
 check "the flows go on" flows_go_on
 flows_stop_and_check
 note "longest gap $(longest_gap_ms) ms"
+# The driver waits for its work for two seconds, then it goes without; its card does not come back.
+policy Steps=restart Limit=20 Backoff=0 Interval=1ms '[Detect]' 'On=fault hang' Grace=0
+sleeps down-twice work
+check "a call that it leaves asleep ends before its memory goes" eventually 60 is_left_asleep
+sleep 2 # s: such a call looks twice a second whether it may go on
 check "the kernel log is clean" faulty_log_is_clean
 finish

@@ -398,13 +398,6 @@ static noinline void faulty_under_bus_mutex(void)
 	mutex_unlock(&faulty_bus_mutex);
 }
 
-static noinline void faulty_under_bus_readers(void)
-{
-	down_read(&faulty_bus_rwsem);
-	load(0);
-	up_read(&faulty_bus_rwsem);
-}
-
 static noinline void faulty_under_bus_writer(void)
 {
 	down_write(&faulty_bus_rwsem);
@@ -523,15 +516,6 @@ static noinline void faulty_rwsem_deadlock(void)
 	down_read(&faulty_rwsem);
 	up_read(&faulty_rwsem);
 	up_write(&faulty_rwsem);
-}
-
-/* As drivers that want to write what they read. */
-static noinline void faulty_rwsem_upgrade(void)
-{
-	down_read(&faulty_rwsem);
-	down_write(&faulty_rwsem);
-	up_write(&faulty_rwsem);
-	up_read(&faulty_rwsem);
 }
 
 static void faulty_write(struct work_struct *work)
@@ -660,7 +644,6 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("kept-lock", faulty_kept_lock, MAY_KEEP),
 	FAULT("kept-mutex", faulty_kept_mutex, ~BIT(FAULTY_WORK)),
 	FAULT("under-bus-mutex", faulty_under_bus_mutex, IN_HARDIRQ | IN_SOFTIRQ),
-	FAULT("under-bus-readers", faulty_under_bus_readers, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("under-bus-writer", faulty_under_bus_writer, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("under-rtnl", faulty_under_rtnl, ~(BIT(FAULTY_WORK) | BIT(FAULTY_KTHREAD))),
 	FAULT("irqs-off", faulty_irqs_off, 0),
@@ -672,7 +655,6 @@ const struct faulty_fault faulty_faults[] = {
 	FAULT("spin-deadlock-irqsave", faulty_spin_deadlock_irqsave, 0),
 	FAULT("mutex-deadlock", faulty_mutex_deadlock, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("rwsem-deadlock", faulty_rwsem_deadlock, IN_HARDIRQ | IN_SOFTIRQ),
-	FAULT("rwsem-upgrade", faulty_rwsem_upgrade, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("rwsem-circle", faulty_rwsem_circle, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("mutex-circle", faulty_mutex_circle, IN_HARDIRQ | IN_SOFTIRQ),
 	FAULT("work-circle", faulty_work_circle, IN_HARDIRQ | IN_SOFTIRQ),
