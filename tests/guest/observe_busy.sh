@@ -182,7 +182,7 @@ too_slow() {
 	since=${EPOCHREALTIME/./}
 	sleep 2
 	# Of a machine with more to do these are more than two seconds.
-	(($(entered "$1") - before < LIMITS[$1] * 3 / 2 * (${EPOCHREALTIME/./} - since) / 1000000))
+	(($(entered "$1") - before < LIMITS[$1] * 3 * (${EPOCHREALTIME/./} - since) / 2000000))
 }
 
 # storm KIND FUNCTION COUNT...: it is reported once, with its function and how fast it is.
