@@ -496,7 +496,7 @@ static int call_poll(struct tap_record *record, int budget)
 	return done;
 }
 
-/* The next one that the worker gets does not give back what this one has taken. */
+/* The next one that the worker gets does not give back what this one has taken, semaphores apart. */
 static void call_work(struct tap_record *record)
 {
 	((void (*)(unsigned long))tap_function(record->tap))(record->arg0);

@@ -45,7 +45,7 @@ recovered() {
 	[[ -s $RESULTS/recovered ]]
 }
 
-# reach CONTEXT: there.
+# reach CONTEXT: has the driver called there; its remove() by a swap.
 reach() {
 	if [[ $1 == remove ]]; then
 		recovctl recover faulty_net

@@ -36,7 +36,8 @@ declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protectio
 	[no-stats]=bad-answer [kept-lock]=bad-answer
 	[kept-mutex]=bad-answer [over-budget]=bad-answer)
 # What the driver gives a bad argument to, by either kernel's name.
-declare -A SERVICES=([bad-kfree]='kfree' [bad-page]='free_pages' [bad-skb]='(__)?dev_kfree_skb_any(_reason)?'
+declare -A SERVICES=([bad-kfree]='kfree' [bad-page]='free_pages'
+	[bad-skb]='(__)?dev_kfree_skb_any(_reason)?'
 	[stale-skb]='(__)?dev_kfree_skb_any(_reason)?' [bad-napi]='napi_schedule_prep'
 	[bad-timer]='mod_timer' [bad-work]='queue_work_on' [bad-unlock]='_raw_spin_unlock'
 	[bad-delay]='__udelay' [bad-map]='dma_map_page_attrs' [bad-coherent]='dma_free_attrs'
@@ -114,7 +115,9 @@ can_be() {
 	kept-lock) [[ $2 =~ ^(xmit|work|timer|napi|hardirq)$ ]] ;;
 	kept-mutex | wait-for-itself) [[ $2 == work ]] ;;
 	under-rtnl) [[ $2 =~ ^(work|kthread)$ ]] ;;
-	mutex-* | rwsem-* | work-circle | under-bus-mutex | under-bus-writer) [[ $2 =~ ^(process|work|kthread)$ ]] ;;
+	mutex-* | rwsem-* | work-circle | under-bus-mutex | under-bus-writer)
+		[[ $2 =~ ^(process|work|kthread)$ ]]
+		;;
 	esac
 }
 
