@@ -26,7 +26,9 @@
  *     TAKE the swap over and load a driver, or anybody can modprobe one: such a device is then
  *     replayed and resumed by the kernel itself as soon as it is bound;
  *   - at the deadline a kept device is unregistered as its driver's remove() would have done.
- * The deadline ends the swap in the same way when the owner is alive. It cannot be extended.
+ * The deadline ends the swap in the same way when the owner is alive. It cannot be extended. An armed
+ * driver whose init or exit function has not returned after half of the time fails, and what sleeps in it
+ * ends; the next one has half of the rest.
  *
  * All structures are little records of fixed width with explicit padding; unknown bits and
  * non-zero padding are refused with EINVAL, so that they can get a meaning later. Strings are

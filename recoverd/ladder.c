@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "arming.h"
 #include "attempt.h"
 #include "cleanup.h"
 #include "dependants.h"
@@ -251,12 +252,30 @@ static int start_swap(struct patient *patient, const struct policy *policy,
 	return r;
 }
 
+/* Would the step wait for a call that hangs, and is there one above it that ends such calls? */
+static bool would_wait(const struct patient *patient, const struct policy *policy)
+{
+	if (patient->trigger != POLICY_ON_HANG || !patient->hangs ||
+	    patient->step.action == POLICY_UNTRUSTED || patient->step.action == POLICY_SCRIPT ||
+	    !arming_is_armed(patient->driver))
+		return false;
+	for (size_t i = patient->rung + 1; i < policy->n_steps; i++) {
+		if (policy->steps[i].action == POLICY_UNTRUSTED)
+			return true;
+	}
+	return false;
+}
+
 static void carry_out(struct patient *patient, const struct policy *policy,
 		      const struct driver *driver)
 {
 	const char *why = NULL;
 	int r = 0;
 
+	if (would_wait(patient, policy)) {
+		climb(patient, "it would wait for the call that hangs");
+		return;
+	}
 	switch (patient->step.action) {
 	case POLICY_REBIND:
 	case POLICY_BUS_RESET:

@@ -35,6 +35,7 @@ struct patient {
 	json_t *dependants;	      /* as it began: while it is out nobody knows of them */
 	struct suspect leave_out;     /* in its next swap */
 	char device[REPLUG_NAME_MAX]; /* "" or what the trigger was about */
+	bool hangs;		      /* the trigger was a call that goes on */
 	sd_event_source *timer;	      /* until the step */
 	struct child *child;	      /* that carries it out */
 

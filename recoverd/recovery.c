@@ -193,6 +193,7 @@ static void look_at_noticed(struct patient *patient)
 	outlook = recovery_outlook(patient->recovery, patient->driver);
 	patient->report = report_file_write(manager, patient->driver, event, outlook);
 	snprintf(patient->device, sizeof(patient->device), "%s", device ? device : "");
+	patient->hangs = json_object_get(event, "pid");
 	ladder_begin(patient, (enum policy_trigger)trigger, now_ns());
 }
 

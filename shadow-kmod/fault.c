@@ -88,6 +88,7 @@ static u32 flags_of(const struct tap_record *record, bool first)
 void fault_note(const struct tap_record *record, const struct pt_regs *regs,
 		const struct fault *fault)
 {
+	const struct task_struct *task = fault->task ? fault->task : current;
 	bool first = tap_image_fail(tap_image(record->tap));
 	u64 seq = atomic64_inc_return(&last);
 	struct fault_slot *slot = &slots[seq % RECOV_FAULTS];
@@ -107,9 +108,9 @@ void fault_note(const struct tap_record *record, const struct pt_regs *regs,
 	to->trap = fault->trap;
 	to->flags = flags_of(record, first);
 	to->cpu = raw_smp_processor_id();
-	to->pid = current->pid;
+	to->pid = task->pid;
 	to->setting = setting_of(record);
-	memcpy(to->comm, current->comm, sizeof(to->comm));
+	memcpy(to->comm, task->comm, sizeof(to->comm));
 	if (fault->service)
 		strscpy(to->service, fault->service, sizeof(to->service));
 	strscpy(to->driver, tap_image(record->tap)->module->name, sizeof(to->driver));

@@ -14,6 +14,7 @@
 #include <asm/unwind.h>
 
 #include "release.h"
+#include "trap.h"
 
 #define FRAMES_MAX   128
 #define SLEEPERS_MAX 64 /* at once */
@@ -26,6 +27,7 @@ struct look {
 	unsigned int n_sleepers;
 	unsigned int n_calls;	  /* that have not returned */
 	char comm[TASK_COMM_LEN]; /* of the last one's task */
+	struct fault *fault; /* of what loads the driver, or unloads it; NULL: nothing is told */
 };
 
 /* The innermost call of the image above sp, or NULL. The stack does not change. */
@@ -43,8 +45,40 @@ static struct tap_record *record_above(const struct tap_image *image, unsigned l
 	return NULL;
 }
 
+/* Is the call one of those that the driver's init or exit function leads to? */
+static bool is_on_its_way(const struct tap_image *image, const struct tap_record *record,
+			  unsigned long end)
+{
+	while (record && record->tap->kind != RECOV_TAP_INIT && record->tap->kind != RECOV_TAP_EXIT)
+		record = record_above(image, (unsigned long)(record + 1), end);
+	return record;
+}
+
+static void tell(struct fault *fault, struct task_struct *task, const struct tap_record *record,
+		 unsigned long ip)
+{
+	const struct pt_regs regs = {.ip = ip, .cs = __KERNEL_CS};
+
+	fault->task = task;
+	fault_note(record, &regs, fault);
+}
+
+/* From there to the tap. */
+static void note_way(struct unwind_state *state, struct fault *fault)
+{
+	unsigned int i;
+
+	memset(fault->stack, 0, sizeof(fault->stack));
+	for (i = 0; i < RECOV_FAULT_STACK_DEPTH; i++) {
+		if (!unwind_next_frame(state) || unwind_done(state) || tap_is_return(state->ip))
+			return;
+		fault->stack[i] = state->ip;
+	}
+}
+
 /* Where the task will return to in the driver: the place of that address on its stack. */
-static unsigned long *return_into(const struct tap_image *image, struct task_struct *task)
+static unsigned long *return_into(const struct tap_image *image, struct task_struct *task,
+				  struct fault *fault)
 {
 	struct unwind_state state;
 	unsigned int i;
@@ -56,8 +90,13 @@ static unsigned long *return_into(const struct tap_image *image, struct task_str
 		/* Interrupted and not asleep. */
 		if (unwind_get_entry_regs(&state, NULL))
 			return NULL;
-		if (release_is_of(image, (void *)state.ip))
-			return *at == state.ip ? at : NULL;
+		if (release_is_of(image, (void *)state.ip)) {
+			if (*at != state.ip)
+				return NULL;
+			if (fault)
+				note_way(&state, fault);
+			return at;
+		}
 		if (!unwind_next_frame(&state))
 			return NULL;
 	}
@@ -67,6 +106,7 @@ static unsigned long *return_into(const struct tap_image *image, struct task_str
 static void look_at(struct look *look, struct task_struct *task)
 {
 	unsigned long end = (unsigned long)task_stack_page(task) + THREAD_SIZE;
+	struct fault *fault = NULL;
 	struct tap_record *record;
 	unsigned long *at;
 
@@ -77,9 +117,13 @@ static void look_at(struct look *look, struct task_struct *task)
 	memcpy(look->comm, task->comm, sizeof(look->comm));
 	if (task->on_rq || look->n_sleepers == SLEEPERS_MAX)
 		return;
-	at = return_into(look->image, task);
+	if (look->fault && is_on_its_way(look->image, record, end))
+		fault = look->fault;
+	at = return_into(look->image, task, fault);
 	if (!at || (unsigned long)at > (unsigned long)record)
 		return;
+	if (fault)
+		tell(fault, task, record, *at);
 	*at = (unsigned long)recov_tap_end;
 	look->sleepers[look->n_sleepers++] = get_task_struct(task);
 }
@@ -128,26 +172,57 @@ bool release_has_call(const char *driver, const struct task_struct *(*find)(void
 	return look.has;
 }
 
+static struct look *look_new(const struct tap_image *image)
+{
+	struct look *look = kzalloc(sizeof(*look), GFP_KERNEL);
+
+	if (look) {
+		look->image = image;
+		look->self = current;
+	}
+	return look;
+}
+
+static int lead_out(struct look *look)
+{
+	unsigned int i;
+	int err;
+
+	look->n_calls = 0;
+	look->n_sleepers = 0;
+	err = stop_machine(look_at_all, look, NULL);
+	for (i = 0; i < look->n_sleepers; i++) {
+		wake_up_process(look->sleepers[i]);
+		put_task_struct(look->sleepers[i]);
+	}
+	return err;
+}
+
+unsigned int release_sleepers(const struct tap_image *image, unsigned int ms)
+{
+	struct fault fault = {.cause = RECOV_FAULT_HANG, .error = ms};
+	struct look *look = look_new(image);
+	unsigned int n = 0;
+
+	if (!look)
+		return 0;
+	look->fault = &fault;
+	if (!lead_out(look))
+		n = look->n_sleepers;
+	kfree(look);
+	return n;
+}
+
 int release_calls(const struct tap_image *image, struct recov_released *report)
 {
 	unsigned long limit = jiffies + msecs_to_jiffies(RELEASE_MS);
-	struct look *look;
-	unsigned int i;
+	struct look *look = look_new(image);
 	int err = 0;
 
-	look = kzalloc(sizeof(*look), GFP_KERNEL);
 	if (!look)
 		return release_fail(report, -ENOMEM, "there is no memory");
-	look->image = image;
-	look->self = current;
 	for (;;) {
-		look->n_calls = 0;
-		look->n_sleepers = 0;
-		err = stop_machine(look_at_all, look, NULL);
-		for (i = 0; i < look->n_sleepers; i++) {
-			wake_up_process(look->sleepers[i]);
-			put_task_struct(look->sleepers[i]);
-		}
+		err = lead_out(look);
 		report->counts[RECOV_RELEASED_CALL] += look->n_sleepers;
 		if (err || !look->n_calls)
 			break;

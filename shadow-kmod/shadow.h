@@ -104,6 +104,8 @@ void recov_slot_describe(struct recov_slot *slot, u32 index, struct recov_device
 /* An array of what there is to tell of each, to be freed by kvfree(), and their number; without
  * memory NULL and 0. May sleep. */
 u32 recov_slots_describe(struct list_head *slots, struct recov_device **ret);
+/* May sleep. */
+void recov_slots_free(struct list_head *slots);
 
 /* The slots of the swap under way, for hooks. Valid from before the hooks are armed until after
  * they are disarmed; NULL or the list's head. */

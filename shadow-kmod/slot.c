@@ -74,3 +74,13 @@ u32 recov_slots_describe(struct list_head *slots, struct recov_device **ret)
 	}
 	return n;
 }
+
+void recov_slots_free(struct list_head *slots)
+{
+	struct recov_slot *slot, *next;
+
+	list_for_each_entry_safe(slot, next, slots, list) {
+		list_del(&slot->list);
+		slot->class->free(slot);
+	}
+}

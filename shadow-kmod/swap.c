@@ -31,6 +31,8 @@ struct swap {
 	bool letting_go; /* the kernel ends it by itself */
 	unsigned int drain_ms;
 	u64 deadline_ns;
+	u64 begin_ns;
+	u64 cut_ns; /* who is still on his way then has had half of what there was left of the time */
 	u32 n_slots;
 	struct list_head slots;
 	struct bus_watch watches[BUSES_MAX];
@@ -112,16 +114,6 @@ void recov_slot_fail(struct recov_slot *slot, int error, const char *fmt, ...)
 	pr_warn("recov_shadow: %s: %s (%d)\n", slot->object_name, slot->reason, error);
 }
 
-static void slots_free(struct list_head *slots)
-{
-	struct recov_slot *slot, *next;
-
-	list_for_each_entry_safe(slot, next, slots, list) {
-		list_del(&slot->list);
-		slot->class->free(slot);
-	}
-}
-
 int swap_match(const char *driver, struct recov_device **ret_devices, u32 *ret_n)
 {
 	struct recov_device *devices;
@@ -148,7 +140,7 @@ int swap_match(const char *driver, struct recov_device **ret_devices, u32 *ret_n
 			err = -ENOMEM;
 		}
 	}
-	slots_free(&slots);
+	recov_slots_free(&slots);
 	return err;
 }
 
@@ -238,7 +230,7 @@ static void swap_end(struct work_struct *work)
 	kvfree(last_devices);
 	last_devices = devices;
 	n_last_devices = n;
-	slots_free(&s->slots);
+	recov_slots_free(&s->slots);
 	kfree(s);
 	swap = NULL;
 	mutex_unlock(&swap_mutex);
@@ -325,6 +317,10 @@ static void swap_tick(struct work_struct *work)
 	if (!swap || swap->state == RECOV_SWAP_ENDING)
 		goto out;
 	now = ktime_get_ns();
+	if (now >= swap->cut_ns) {
+		tap_cut_short(swap->driver, (now - swap->begin_ns) / NSEC_PER_MSEC);
+		swap->cut_ns = max(now + NSEC_PER_SEC, (now + swap->deadline_ns) / 2);
+	}
 	expired = now >= swap->deadline_ns;
 	if (expired && !swap->letting_go) {
 		pr_warn("recov_shadow: %s: the swap's deadline has passed\n", swap->driver);
@@ -333,7 +329,8 @@ static void swap_tick(struct work_struct *work)
 		swap->letting_go = true;
 	}
 	if (!swap->letting_go) {
-		schedule_delayed_work(&tick_work, nsecs_to_jiffies(swap->deadline_ns - now) + 1);
+		now = min(swap->cut_ns, swap->deadline_ns) - now;
+		schedule_delayed_work(&tick_work, nsecs_to_jiffies(now) + 1);
 		goto out;
 	}
 	list_for_each_entry(slot, &swap->slots, list)
@@ -363,7 +360,7 @@ static const struct recov_class *swap_find_class(const char *driver)
 			return ERR_PTR(err);
 		if (!list_empty(&slots))
 			found = classes[i];
-		slots_free(&slots);
+		recov_slots_free(&slots);
 	}
 	return found ? found : ERR_PTR(-ENODEV);
 }
@@ -426,7 +423,7 @@ err_free:
 	recov_hooks_disarm();
 	WRITE_ONCE(published_slots, NULL);
 	synchronize_rcu();
-	slots_free(&s->slots);
+	recov_slots_free(&s->slots);
 	return err;
 }
 
@@ -445,7 +442,9 @@ int swap_arm(const struct recov_session *owner, const struct recov_arm *arm)
 	s->owner_pid = task_tgid_nr(current);
 	s->state = RECOV_SWAP_ARMED;
 	s->drain_ms = arm->drain_ms;
-	s->deadline_ns = ktime_get_ns() + (u64)arm->deadline_ms * NSEC_PER_MSEC;
+	s->begin_ns = ktime_get_ns();
+	s->cut_ns = s->begin_ns + (u64)arm->deadline_ms * (NSEC_PER_MSEC / 2);
+	s->deadline_ns = s->begin_ns + (u64)arm->deadline_ms * NSEC_PER_MSEC;
 
 	mutex_lock(&swap_mutex);
 	if (swap) {
@@ -465,7 +464,7 @@ int swap_arm(const struct recov_session *owner, const struct recov_arm *arm)
 	swaps_begun++;
 	release_begin();
 	__module_get(THIS_MODULE); /* until swap_end(): devices may be kept without a session */
-	schedule_delayed_work(&tick_work, err ? 0 : msecs_to_jiffies(arm->deadline_ms) + 1);
+	schedule_delayed_work(&tick_work, 0);
 	mutex_unlock(&swap_mutex);
 	return err;
 

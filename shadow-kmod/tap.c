@@ -191,6 +191,25 @@ bool tap_was_cut(const char *driver)
 	return cut;
 }
 
+void tap_cut_short(const char *driver, unsigned int ms)
+{
+	struct tap_image *image;
+	unsigned int n;
+
+	mutex_lock(&images_mutex);
+	list_for_each_entry(image, &images, list) {
+		if (strcmp(image->module->name, driver) ||
+		    READ_ONCE(image->module->state) == MODULE_STATE_LIVE)
+			continue;
+		n = release_sleepers(image, ms);
+		tap_image_fail(image);
+		if (n)
+			pr_warn("recov_shadow: %s takes too long: %u calls that sleep end\n",
+				driver, n);
+	}
+	mutex_unlock(&images_mutex);
+}
+
 struct tap_image *tap_get_image(const char *driver)
 {
 	struct tap_image *image, *found = NULL;

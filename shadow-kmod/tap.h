@@ -155,6 +155,9 @@ bool tap_has_failed(unsigned long function);
 bool tap_forgive(unsigned long function);
 /* Has an image of that driver failed, so that a call into it may have been cut short? May sleep. */
 bool tap_was_cut(const char *driver);
+/* A driver that is on its way in or out, for so many ms, fails, and calls that sleep in it end. One that
+ * is in stays as it is. May sleep. */
+void tap_cut_short(const char *driver, unsigned int ms);
 /* The image of that driver, with a reference on its module; NULL: it is not loaded, or not armed. May
  * sleep. */
 struct tap_image *tap_get_image(const char *driver);

@@ -14,7 +14,8 @@ struct fault {
 	u32 cause, trap;
 	unsigned int context; /* preempt_count() where it happened */
 	unsigned long error, address;
-	const char *service; /* of the kernel, with a bad argument; or NULL */
+	const char *service;		/* of the kernel, with a bad argument; or NULL */
+	const struct task_struct *task; /* NULL: the current one */
 	u64 stack[RECOV_FAULT_STACK_DEPTH];
 };
 

@@ -15,7 +15,7 @@
 . lib/faulty.sh
 
 LOAD=60 # s
-FAULT_LIMIT=10
+FAULT_LIMIT=20 # s; a call that may sleep is told of when it has done so for five
 RECOVERY_LIMIT=40
 flows=$1
 

@@ -36,6 +36,15 @@ sleeps_there() {
 	echo "$1" >"$FAULT" && eventually 10 jq -e .reached "${FAULT%/*}/last"
 }
 
+passed_over() {
+	eventually 40 told step-failed '.step == "restart" and (.reason | test("would wait"))'
+}
+
+rolled_back() {
+	recovctl status --json | jq -e '.drivers[] | select(.name == "faulty_net") |
+		.last.outcome == "rolled-back"'
+}
+
 # There is one event of its driver's, and one of each of its cards.
 comes_back_once() {
 	eventually 60 recovered hang && flows_go_on && sleep 6 && told recovering && recovered hang
@@ -92,6 +101,26 @@ check "a heartbeat of the network's is missed" eventually 40 told heartbeat
 check "it comes back" eventually 60 recovered heartbeat
 check "sooner than a swap has patience with the lock" told recovered \
 	".device.object == \"$DEV\" and .duration_ns < 13e9"
+check "the flows go on" flows_go_on
+# Its remove() waits for the thread; where nothing else may be done it has half of the swap's time.
+policy Steps='restart untrusted' Limit=20 Backoff=0 Interval=1ms '[Detect]' 'On=fault hang' Grace=0
+now
+check "a thread sleeps again" sleeps_there "wait kthread"
+check "what would wait for it is passed over" passed_over
+check "and it comes back" eventually 60 recovered hang
+check "the flows go on" flows_go_on
+policy Steps=none
+now
+check "it is left by a thread that sleeps" sleeps_there "wait kthread"
+check "its remove() is ended in the midst" recovctl recover faulty_net --json
+check "which is told as a fault of it" told fault '.cause == "hang" and .duration_ns >= 15e9 and
+	(.entry | startswith("faulty_net_remove+"))'
+check "the flows go on" flows_go_on
+policy Steps=restart Interval=1ms 'Parameters=fault="wait probe"'
+now
+check "parameters with which it sleeps in probe" fault timer
+check "are left away on the way back" eventually 60 recovered
+check "which is told" rolled_back
 check "the flows go on" flows_go_on
 flows_stop_and_check
 note "longest gap $(longest_gap_ms) ms"
