@@ -27,8 +27,8 @@
  *     replayed and resumed by the kernel itself as soon as it is bound;
  *   - at the deadline a kept device is unregistered as its driver's remove() would have done.
  * The deadline ends the swap in the same way when the owner is alive. It cannot be extended. An armed
- * driver whose init or exit function has not returned after half of the time fails, and what sleeps in it
- * ends; the next one has half of the rest.
+ * driver fails, and what sleeps in it ends, when its exit function has taken half of the time, or its init
+ * function half of what was left of it.
  *
  * All structures are little records of fixed width with explicit padding; unknown bits and
  * non-zero padding are refused with EINVAL, so that they can get a meaning later. Strings are

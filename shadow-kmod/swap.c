@@ -31,8 +31,6 @@ struct swap {
 	bool letting_go; /* the kernel ends it by itself */
 	unsigned int drain_ms;
 	u64 deadline_ns;
-	u64 begin_ns;
-	u64 cut_ns; /* who is still on his way then has had half of what there was left of the time */
 	u32 n_slots;
 	struct list_head slots;
 	struct bus_watch watches[BUSES_MAX];
@@ -317,10 +315,7 @@ static void swap_tick(struct work_struct *work)
 	if (!swap || swap->state == RECOV_SWAP_ENDING)
 		goto out;
 	now = ktime_get_ns();
-	if (now >= swap->cut_ns) {
-		tap_cut_short(swap->driver, (now - swap->begin_ns) / NSEC_PER_MSEC);
-		swap->cut_ns = max(now + NSEC_PER_SEC, (now + swap->deadline_ns) / 2);
-	}
+	tap_cut_short(swap->driver, now, swap->deadline_ns);
 	expired = now >= swap->deadline_ns;
 	if (expired && !swap->letting_go) {
 		pr_warn("recov_shadow: %s: the swap's deadline has passed\n", swap->driver);
@@ -329,7 +324,7 @@ static void swap_tick(struct work_struct *work)
 		swap->letting_go = true;
 	}
 	if (!swap->letting_go) {
-		now = min(swap->cut_ns, swap->deadline_ns) - now;
+		now = min_t(u64, swap->deadline_ns - now, NSEC_PER_SEC);
 		schedule_delayed_work(&tick_work, nsecs_to_jiffies(now) + 1);
 		goto out;
 	}
@@ -442,9 +437,7 @@ int swap_arm(const struct recov_session *owner, const struct recov_arm *arm)
 	s->owner_pid = task_tgid_nr(current);
 	s->state = RECOV_SWAP_ARMED;
 	s->drain_ms = arm->drain_ms;
-	s->begin_ns = ktime_get_ns();
-	s->cut_ns = s->begin_ns + (u64)arm->deadline_ms * (NSEC_PER_MSEC / 2);
-	s->deadline_ns = s->begin_ns + (u64)arm->deadline_ms * NSEC_PER_MSEC;
+	s->deadline_ns = ktime_get_ns() + (u64)arm->deadline_ms * NSEC_PER_MSEC;
 
 	mutex_lock(&swap_mutex);
 	if (swap) {

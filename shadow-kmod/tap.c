@@ -191,22 +191,36 @@ bool tap_was_cut(const char *driver)
 	return cut;
 }
 
-void tap_cut_short(const char *driver, unsigned int ms)
+static void cut_short(struct tap_image *image, u64 now, u64 deadline_ns)
 {
-	struct tap_image *image;
 	unsigned int n;
 
-	mutex_lock(&images_mutex);
-	list_for_each_entry(image, &images, list) {
-		if (strcmp(image->module->name, driver) ||
-		    READ_ONCE(image->module->state) == MODULE_STATE_LIVE)
-			continue;
-		n = release_sleepers(image, ms);
-		tap_image_fail(image);
-		if (n)
-			pr_warn("recov_shadow: %s takes too long: %u calls that sleep end\n",
-				driver, n);
+	if (READ_ONCE(image->module->state) == MODULE_STATE_LIVE) {
+		image->way_ns = 0;
+		return;
 	}
+	if (!image->way_ns) {
+		image->way_ns = now;
+		image->way_limit_ns = (now + deadline_ns) / 2;
+	}
+	if (now < image->way_limit_ns)
+		return;
+	image->way_limit_ns = now + NSEC_PER_SEC;
+	n = release_sleepers(image, (now - image->way_ns) / NSEC_PER_MSEC);
+	tap_image_fail(image);
+	if (n)
+		pr_warn("recov_shadow: %s takes too long: %u calls that sleep end\n",
+			image->module->name, n);
+}
+
+void tap_cut_short(const char *driver, u64 now, u64 deadline_ns)
+{
+	struct tap_image *image;
+
+	mutex_lock(&images_mutex);
+	list_for_each_entry(image, &images, list)
+		if (!strcmp(image->module->name, driver))
+			cut_short(image, now, deadline_ns);
 	mutex_unlock(&images_mutex);
 }
 

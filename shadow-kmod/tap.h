@@ -39,6 +39,8 @@ struct tap_image {
 	bool abandoned;	      /* RECOV_ARMED_FAIL: calls that sleep in it end */
 	bool release_at_exit; /* RECOV_ARMED_RELEASE */
 	bool released;	      /* nothing leads into it any more: see release.h */
+	u64 way_ns,
+		way_limit_ns; /* tap_cut_short(): when it was seen to come or go; 0: it does not */
 	struct recov_tap *taps;
 	struct module *module;
 	struct list_head list;
@@ -155,9 +157,10 @@ bool tap_has_failed(unsigned long function);
 bool tap_forgive(unsigned long function);
 /* Has an image of that driver failed, so that a call into it may have been cut short? May sleep. */
 bool tap_was_cut(const char *driver);
-/* A driver that is on its way in or out, for so many ms, fails, and calls that sleep in it end. One that
- * is in stays as it is. May sleep. */
-void tap_cut_short(const char *driver, unsigned int ms);
+/* To be called every now and then: a driver that is on its way in or out, and has been so for half of the
+ * time that there was until the deadline when that was noticed, fails, and calls that sleep in it end.
+ * CLOCK_MONOTONIC. May sleep. */
+void tap_cut_short(const char *driver, u64 now, u64 deadline_ns);
 /* The image of that driver, with a reference on its module; NULL: it is not loaded, or not armed. May
  * sleep. */
 struct tap_image *tap_get_image(const char *driver);

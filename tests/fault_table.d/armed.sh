@@ -158,6 +158,7 @@ printf '%s\n' '[Match]' 'Driver=faulty_*' '[Recover]' Steps='restart untrusted' 
 faulty_pair
 start_recoverd
 recovctl arm faulty_net >/dev/null
+eventually 60 recovctl objects faulty_net >/dev/null # it is watched
 if ((flows)); then
 	flows_start --rate 50
 	CONNECTED=$(flows_connected)

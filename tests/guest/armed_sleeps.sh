@@ -65,6 +65,8 @@ watching_fails() {
 }
 
 faulty_pair
+mkdir -p /etc/recoverd
+printf '[Swap]\nDeadline=14s\n' >/etc/recoverd/recoverd.conf
 check "recoverd starts" start_recoverd
 policy Steps=untrusted Limit=20 Backoff=0 Interval=1ms '[Detect]' 'On=fault hang' Grace=0
 check "watching it fails" eventually 60 watching_fails
@@ -113,7 +115,7 @@ policy Steps=none
 now
 check "it is left by a thread that sleeps" sleeps_there "wait kthread"
 check "its remove() is ended in the midst" recovctl recover faulty_net --json
-check "which is told as a fault of it" told fault '.cause == "hang" and .duration_ns >= 15e9 and
+check "which is told as a fault of it" told fault '.cause == "hang" and .duration_ns >= 7e9 and
 	(.entry | startswith("faulty_net_remove+"))'
 check "the flows go on" flows_go_on
 policy Steps=restart Interval=1ms 'Parameters=fault="wait probe"'
