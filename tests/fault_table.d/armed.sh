@@ -100,11 +100,11 @@ cell() {
 		echo "$1 $2" >"$FAULT"
 		reach "$2"
 	} &>"$RESULTS/reach" &
-	eventually $FAULT_LIMIT told_of_it || {
+	eventually_told $FAULT_LIMIT told_of_it || {
 		no_fault
 		return 1
 	}
-	eventually $RECOVERY_LIMIT recovered "$2" || {
+	eventually_told $RECOVERY_LIMIT recovered "$2" || {
 		not_recovered
 		return 1
 	}

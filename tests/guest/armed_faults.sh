@@ -64,7 +64,7 @@ ends() {
 	SEQ=$(recovctl status --json | jq .seq)
 	plant "$@" || return
 	[[ ! $2 =~ ^(process|disabled)$ ]] || faulty_reach "$2" >/dev/null || true
-	eventually 10 newest_fault || return
+	eventually_told 10 newest_fault || return
 	cat "$RESULTS/fault"
 	jq -e --arg context "$context" --arg cause "$cause" --arg service "^${SERVICES[$1]:-}$" \
 		'.first and (.service // "" | test($service)) and

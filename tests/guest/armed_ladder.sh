@@ -91,7 +91,7 @@ bound() {
 
 # fails_until_given_up N
 fails_until_given_up() {
-	eventually 60 told given-up ".faults == $1" && return
+	eventually_told 60 told given-up ".faults == $1" && return
 	recovctl events --json | jq -cM --argjson seq "$SEQ" 'select(.seq > $seq and
 		.event != "swap.phase") | [.event, .reason, .outcome, .step, .entry]'
 	return 1
@@ -107,7 +107,7 @@ finished() {
 fails_when() {
 	echo "null-read $1" >"$FAULT" || return
 	shift
-	! "$@" && eventually 10 told fault '.first and .context == "task"'
+	! "$@" && eventually_told 10 told fault '.first and .context == "task"'
 }
 
 # e1000_policy LINE...: a policy for that one, which is well unless there is a file.
@@ -173,7 +173,7 @@ echo 'options faulty_net fault="null-read features"' >/etc/modprobe.d/faulty.con
 policy Steps=restart Interval=1ms '[Detect]' Grace=0
 now
 check "it fails as its features are set" fails_when features ethtool -K "$DEV" rx off
-check "and comes back" eventually 20 recovered
+check "and comes back" eventually_told 20 recovered
 check "though it has failed again in that" told fault '.setting == "features"'
 check "since that was left out" finished '.outcome == "rolled-back" and .left_out == ["features"]'
 check "they are the driver's own" rx_is on
@@ -182,7 +182,7 @@ rm /etc/modprobe.d/faulty.conf
 policy Steps=restart Interval=1ms '[Detect]' Grace=1min
 now
 check "it fails as its MTU is set" fails_when mtu ip link set "$DEV" mtu 1400
-check "and comes back" eventually 20 recovered
+check "and comes back" eventually_told 20 recovered
 check "with it" mtu_is 1400
 now
 check "it fails again soon" comes_back timer
@@ -209,7 +209,7 @@ script ask 'trap "" TERM' 'sleep 777 &' 'sleep 777'
 policy Steps='script:/root/ask restart' ScriptTimeout=1s Interval=1ms
 now
 check "the driver of a script that hangs" fault timer
-check "comes back" eventually 20 recovered
+check "comes back" eventually_told 20 recovered
 check "the script is ended" told step-failed '.reason | test("did not end in time")'
 check "with what it has started" nothing_left
 
@@ -217,13 +217,13 @@ script ask 'exit 3'
 policy Steps='script:/root/ask rebind restart' Interval=1ms '[Detect]' Grace=0
 now
 check "a script fails" fault timer
-check "the driver comes back all the same" eventually 20 recovered
+check "the driver comes back all the same" eventually_told 20 recovered
 check "the failure is told" told step-failed '.reason == "the script has failed"'
 check "a rebind would be of no use" told step-failed '.step == "rebind"'
 chmod 777 ask
 now
 check "a script was opened to others meanwhile" fault timer
-check "the driver comes back" eventually 20 recovered
+check "the driver comes back" eventually_told 20 recovered
 check "the script is not run" told step-failed '.reason | test("may write to")'
 
 # The heartbeat of one that faults is of no use, and of one that serves no reason for anything.
@@ -232,7 +232,7 @@ policy Steps=restart Interval=1ms '[Detect]' 'On=fault heartbeat' Heartbeat=/roo
 	HeartbeatInterval=300ms HeartbeatMisses=2 Grace=30s
 now
 touch sick
-check "a driver whose heartbeat is missed is put in again" eventually 30 recovered heartbeat
+check "a driver whose heartbeat is missed is put in again" eventually_told 30 recovered heartbeat
 rm sick
 
 # That a bus is reset makes a driver see nothing but its device as it was at first.
@@ -244,7 +244,7 @@ policy Steps=restart
 now
 touch sick
 modprobe e1000
-check "a driver that came later, not armed, misses its heartbeat" eventually 40 told recovered \
+check "a driver that came later, not armed, misses its heartbeat" eventually_told 40 told recovered \
 	'.device.driver == "e1000" and .cause == "heartbeat"'
 rm sick
 check "its step is a reset" told recovering '.step == "bus-reset"'
@@ -255,7 +255,7 @@ policy Steps=restart
 BEFORE=$(e1000_index)
 now
 touch sick
-check "likewise, once more" eventually 40 told recovered \
+check "likewise, once more" eventually_told 40 told recovered \
 	'.device.driver == "e1000" and .cause == "heartbeat"'
 rm sick
 check "its step is to be bound again" told recovering '.step == "rebind"'
@@ -266,7 +266,7 @@ e1000_policy Steps=untrusted Backoff=0 Limit=3 Interval=1ms
 policy Steps=restart
 now
 touch sick
-check "a step that is refused each time ends" eventually 40 told given-up \
+check "a step that is refused each time ends" eventually_told 40 told given-up \
 	'.device.driver == "e1000" and .faults == 4'
 sleep 3
 check "for good" told given-up '.device.driver == "e1000"'
@@ -282,14 +282,14 @@ check "one that lives has a heartbeat" told_nothing heartbeat
 policy Steps=restart Interval=1ms 'Parameters=fault="null-read probe"'
 now
 check "parameters that make it fault in probe" fault timer
-check "are left away on the way back" eventually 30 recovered
+check "are left away on the way back" eventually_told 30 recovered
 check "which is told" eval "recovctl status --json | jq -e '.drivers[] |
 	select(.name == \"faulty_net\") | .last.outcome == \"rolled-back\"'"
 
 policy Steps=give-up GiveUp=unbind
 now
 check "one that is given up at once" fault timer
-check "is unbound" eventually 20 told unbound '.outcome == "success"'
+check "is unbound" eventually_told 20 told unbound '.outcome == "success"'
 check "from its devices" eval '! bound'
 check "and recovered on demand" recovctl recover faulty_net --json
 check "its devices are there again" eventually 10 bound

@@ -49,9 +49,9 @@ flows_start
 recovctl inject cover e1000 --for 1s --out load.json
 check "a plan is drawn" storm_plan load.json plan.json
 recovctl inject apply storm.json
-check "a storm is told, once" eventually 20 told e1000 fault '.cause == "irq-storm" and
+check "a storm is told, once" eventually_told 20 told e1000 fault '.cause == "irq-storm" and
 	.context == "hardirq" and .first and (.entry | startswith("e1000_intr+0x0/"))'
-check "the driver comes back" eventually 20 told e1000 recovered true
+check "the driver comes back" eventually_told 20 told e1000 recovered true
 show "$RESULTS/events"
 check "the flows go on" eventually 20 flows_caught_up
 flows_stop_and_check
@@ -61,14 +61,14 @@ feed_the_watchdog &
 faulty_load
 check "another driver is armed" recovctl arm faulty_net
 echo "loop-irqs-off timer" >"$FAULT"
-check "a loop in a timer with interrupts off is told" eventually 30 told faulty_net fault \
+check "a loop in a timer with interrupts off is told" eventually_told 30 told faulty_net fault \
 	'.cause == "hang" and .first and (.duration_ns | . > 15e8 and . < 10e9)'
-check "the driver comes back with both cards" eventually 20 told faulty_net recovered true 2
+check "the driver comes back with both cards" eventually_told 20 told faulty_net recovered true 2
 echo "loop timer" >"$FAULT"
-check "one with interrupts on, too" eventually 30 told faulty_net fault '.cause == "hang"' 2
-check "the driver comes back again" eventually 20 told faulty_net recovered true 4
+check "one with interrupts on, too" eventually_told 30 told faulty_net fault '.cause == "hang"' 2
+check "the driver comes back again" eventually_told 20 told faulty_net recovered true 4
 echo "mutex-circle work" >"$FAULT"
-check "works that wait for each other's mutex are told" eventually 30 told faulty_net fault true 3
-check "the driver comes back once more" eventually 20 told faulty_net recovered true 6
+check "works that wait for each other's mutex are told" eventually_told 30 told faulty_net fault true 3
+check "the driver comes back once more" eventually_told 20 told faulty_net recovered true 6
 check_clean_log
 finish

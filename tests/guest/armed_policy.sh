@@ -24,14 +24,14 @@ flows_start --rate 50
 
 now
 check "without a policy" fault timer
-check "it is only told of" eventually 10 told not-recovered '.policy == null'
+check "it is only told of" eventually_told 10 told not-recovered '.policy == null'
 check "it stays as it is" state_is faulted
 check "and is recovered on demand" comes_back_on_demand
 
 policy Steps=none
 now
 check "a policy may be to do nothing" fault timer
-check "which is told" eventually 10 told not-recovered '.policy == "10-faulty.policy"'
+check "which is told" eventually_told 10 told not-recovered '.policy == "10-faulty.policy"'
 check "and it is recovered on demand" comes_back_on_demand
 
 policy Steps=restart Backoff=1s BackoffMax=2s Limit=6 Interval=5min
@@ -55,7 +55,7 @@ ip link delete below
 check "the flows go on" flows_alive
 now
 check "one too many" fault timer
-check "is given up" eventually 10 told given-up '.faults == 7'
+check "is given up" eventually_told 10 told given-up '.faults == 7'
 check "it stays as it is" state_is faulted
 
 policy Steps='restart installed' Limit=20 Backoff=0 Interval=1ms

@@ -10,7 +10,7 @@
 
 stalls() {
 	ethtool --set-priv-flags "$DEV" stall on &&
-		eventually 40 told tx-timeout ".device.object == \"$DEV\" and .queue == 0"
+		eventually_told 40 told tx-timeout ".device.object == \"$DEV\" and .queue == 0"
 }
 
 faulty_pair
@@ -21,7 +21,7 @@ for image in "stock" "armed"; do
 	[[ $image == stock ]] || check "it is armed" recovctl arm faulty_net --json
 	now
 	check "the queue of a $image one stops for good" stalls
-	check "it is put in again" eventually 20 told recovered \
+	check "it is put in again" eventually_told 20 told recovered \
 		".device.object == \"$DEV\" and .cause == \"tx-timeout\""
 	check "the flows go on" eventually 40 flows_caught_up
 done

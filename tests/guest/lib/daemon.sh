@@ -19,6 +19,23 @@ stop_recoverd() {
 	pid=$(daemon_pid) && kill "$pid" && eventually 5 test ! -e "/proc/$pid"
 }
 
+# eventually_told SECONDS COMMAND [ARG...]: as eventually, of what depends on the daemon's events only:
+# it is tried again when there are more of them.
+eventually_told() {
+	local limit=$((${EPOCHREALTIME/./} + $1 * 1000000)) looked=$RESULTS/looked.$BASHPID
+	shift
+	while
+		: >"$looked"
+		! "$@" >/dev/null 2>&1
+	do
+		while [[ $looked -nt $EVENTS ]]; do
+			((${EPOCHREALTIME/./} < limit)) || return 1
+			pause
+		done
+		((${EPOCHREALTIME/./} < limit)) || return 1
+	done
+}
+
 # refused STATUS REGEX ARG...: recovctl ends so, with one sentence.
 refused() {
 	local wanted=$1 regex=$2 status=0 said

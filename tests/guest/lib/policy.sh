@@ -30,12 +30,12 @@ now() {
 
 # fault CONTEXT: returns when it is told.
 fault() {
-	echo "null-read $1" >"$FAULT" && eventually 10 told fault
+	echo "null-read $1" >"$FAULT" && eventually_told 10 told fault
 }
 
 # comes_back CONTEXT: by itself.
 comes_back() {
-	fault "$1" && eventually 20 recovered && flows_go_on
+	fault "$1" && eventually_told 20 recovered && flows_go_on
 }
 
 # recovered [CAUSE]: each of its cards.
