@@ -200,6 +200,7 @@ static void on_script_done(void *ctx, const struct child_result *result)
 	} else if (step.action == POLICY_GIVE_UP) {
 		give_up(patient, policy, "its script says so");
 	} else {
+		patient->hangs = false; /* it knows of it */
 		patient_set_step(patient, &step);
 		report_step(patient, policy, 0);
 		schedule(patient, 0);
@@ -255,9 +256,8 @@ static int start_swap(struct patient *patient, const struct policy *policy,
 /* Would the step wait for a call that hangs, and is there one above it that ends such calls? */
 static bool would_wait(const struct patient *patient, const struct policy *policy)
 {
-	if (patient->trigger != POLICY_ON_HANG || !patient->hangs ||
-	    patient->step.action == POLICY_UNTRUSTED || patient->step.action == POLICY_SCRIPT ||
-	    !arming_is_armed(patient->driver))
+	if (!patient->hangs || patient->step.action == POLICY_UNTRUSTED ||
+	    patient->step.action == POLICY_SCRIPT || !arming_is_armed(patient->driver))
 		return false;
 	for (size_t i = patient->rung + 1; i < policy->n_steps; i++) {
 		if (policy->steps[i].action == POLICY_UNTRUSTED)

@@ -55,7 +55,7 @@ void patient_set_step(struct patient *patient, struct policy_step *step)
 
 void patient_rest(struct patient *patient)
 {
-	patient->under_way = patient->swapping = false;
+	patient->under_way = patient->swapping = patient->hangs = false;
 	patient->count = 0;
 	patient->timer = sd_event_source_disable_unref(patient->timer);
 	child_free(patient->child);

@@ -35,7 +35,6 @@ struct patient {
 	json_t *dependants;	      /* as it began: while it is out nobody knows of them */
 	struct suspect leave_out;     /* in its next swap */
 	char device[REPLUG_NAME_MAX]; /* "" or what the trigger was about */
-	bool hangs;		      /* the trigger was a call that goes on */
 	sd_event_source *timer;	      /* until the step */
 	struct child *child;	      /* that carries it out */
 
@@ -44,6 +43,7 @@ struct patient {
 	struct suspect suspect;
 	unsigned noticed; /* triggers that were not looked at yet, a bit each */
 	json_t *evidence; /* the event of one of them, or NULL */
+	bool hangs;	  /* one of them, or what came in the recovery, was a call that goes on */
 
 	struct watch *watch;	     /* for its policy's triggers, or NULL */
 	struct heartbeat *heartbeat; /* likewise */

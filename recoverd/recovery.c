@@ -167,6 +167,7 @@ static int on_event(struct event_listener *listener, const json_t *event)
 	if (!patient)
 		return -ENOMEM;
 	patient->noticed |= 1U << trigger;
+	patient->hangs |= trigger == POLICY_ON_HANG && json_object_get(event, "pid");
 	if (!patient->evidence)
 		patient->evidence = json_incref((json_t *)event);
 	(void)sd_event_source_set_enabled(recovery->noticed, SD_EVENT_ONESHOT);
@@ -186,14 +187,17 @@ static void look_at_noticed(struct patient *patient)
 	patient->noticed = 0;
 	patient->evidence = NULL;
 	/* One without a device that could be carried over may be new here. */
-	if (patient->under_way || patient->given_up || now_ns() < patient->grace_end_ns ||
-	    driver_set_get(&manager->drivers, patient->driver, &driver) < 0 ||
-	    driver->state != DRIVER_LIVE)
+	if (patient->under_way)
 		return;
+	if (patient->given_up || now_ns() < patient->grace_end_ns ||
+	    driver_set_get(&manager->drivers, patient->driver, &driver) < 0 ||
+	    driver->state != DRIVER_LIVE) {
+		patient->hangs = false;
+		return;
+	}
 	outlook = recovery_outlook(patient->recovery, patient->driver);
 	patient->report = report_file_write(manager, patient->driver, event, outlook);
 	snprintf(patient->device, sizeof(patient->device), "%s", device ? device : "");
-	patient->hangs = json_object_get(event, "pid");
 	ladder_begin(patient, (enum policy_trigger)trigger, now_ns());
 }
 

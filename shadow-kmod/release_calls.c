@@ -87,8 +87,8 @@ static unsigned long *return_into(const struct tap_image *image, struct task_str
 	for (i = 0; i < FRAMES_MAX && !unwind_done(&state); i++) {
 		unsigned long *at = (unsigned long *)(state.sp - sizeof(long));
 
-		/* Interrupted and not asleep. */
-		if (unwind_get_entry_regs(&state, NULL))
+		/* Interrupted and not asleep, or it has been led out already. */
+		if (unwind_get_entry_regs(&state, NULL) || state.ip == (unsigned long)recov_tap_end)
 			return NULL;
 		if (release_is_of(image, (void *)state.ip)) {
 			if (*at != state.ip)
@@ -174,7 +174,7 @@ bool release_has_call(const char *driver, const struct task_struct *(*find)(void
 
 static struct look *look_new(const struct tap_image *image)
 {
-	struct look *look = kzalloc(sizeof(*look), GFP_KERNEL);
+	struct look *look = kzalloc(sizeof(*look), GFP_NOIO); /* its device may be the disk */
 
 	if (look) {
 		look->image = image;

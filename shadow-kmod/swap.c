@@ -51,7 +51,9 @@ static DECLARE_WAIT_QUEUE_HEAD(events_wait);
 
 static void swap_tick(struct work_struct *work);
 static void swap_end(struct work_struct *work);
+static void swap_cut(struct work_struct *work);
 static DECLARE_DELAYED_WORK(tick_work, swap_tick);
+static DECLARE_DELAYED_WORK(cut_work, swap_cut); /* as long as there is a swap */
 static DECLARE_WORK(end_work, swap_end);
 
 unsigned int swap_events(void)
@@ -218,6 +220,7 @@ static void swap_end(struct work_struct *work)
 	u32 n;
 
 	cancel_delayed_work_sync(&tick_work);
+	cancel_delayed_work_sync(&cut_work);
 	swap_unwatch_buses(s);
 	recov_hooks_disarm();
 
@@ -315,7 +318,6 @@ static void swap_tick(struct work_struct *work)
 	if (!swap || swap->state == RECOV_SWAP_ENDING)
 		goto out;
 	now = ktime_get_ns();
-	tap_cut_short(swap->driver, now, swap->deadline_ns);
 	expired = now >= swap->deadline_ns;
 	if (expired && !swap->letting_go) {
 		pr_warn("recov_shadow: %s: the swap's deadline has passed\n", swap->driver);
@@ -324,8 +326,7 @@ static void swap_tick(struct work_struct *work)
 		swap->letting_go = true;
 	}
 	if (!swap->letting_go) {
-		now = min_t(u64, swap->deadline_ns - now, NSEC_PER_SEC);
-		schedule_delayed_work(&tick_work, nsecs_to_jiffies(now) + 1);
+		schedule_delayed_work(&tick_work, nsecs_to_jiffies(swap->deadline_ns - now) + 1);
 		goto out;
 	}
 	list_for_each_entry(slot, &swap->slots, list)
@@ -336,6 +337,13 @@ static void swap_tick(struct work_struct *work)
 		swap_begin_end();
 out:
 	mutex_unlock(&swap_mutex);
+}
+
+/* Without the mutex: who has it may wait for what ends here. */
+static void swap_cut(struct work_struct *work)
+{
+	tap_cut_short(swap->driver, ktime_get_ns(), swap->deadline_ns);
+	schedule_delayed_work(&cut_work, HZ);
 }
 
 /* The class of the driver's devices, or the reason why there is none. */
@@ -457,7 +465,8 @@ int swap_arm(const struct recov_session *owner, const struct recov_arm *arm)
 	swaps_begun++;
 	release_begin();
 	__module_get(THIS_MODULE); /* until swap_end(): devices may be kept without a session */
-	schedule_delayed_work(&tick_work, 0);
+	schedule_delayed_work(&tick_work, err ? 0 : msecs_to_jiffies(arm->deadline_ms) + 1);
+	schedule_delayed_work(&cut_work, HZ);
 	mutex_unlock(&swap_mutex);
 	return err;
 

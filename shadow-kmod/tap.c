@@ -23,6 +23,8 @@
 #include "tap_compat.h"
 #include "trap.h"
 
+#define WAY_MIN_NS (5 * NSEC_PER_SEC) /* who sleeps for less does not hang */
+
 static LIST_HEAD(images);
 static DEFINE_MUTEX(images_mutex);
 
@@ -193,24 +195,26 @@ bool tap_was_cut(const char *driver)
 
 static void cut_short(struct tap_image *image, u64 now, u64 deadline_ns)
 {
+	enum module_state state = READ_ONCE(image->module->state);
 	unsigned int n;
 
-	if (READ_ONCE(image->module->state) == MODULE_STATE_LIVE) {
-		image->way_ns = 0;
-		return;
-	}
-	if (!image->way_ns) {
+	if (image->way_state != state) {
+		image->way_state = state;
 		image->way_ns = now;
-		image->way_limit_ns = (now + deadline_ns) / 2;
+		image->way_limit_ns = max((now + deadline_ns) / 2, now + WAY_MIN_NS);
 	}
-	if (now < image->way_limit_ns)
+	if (state == MODULE_STATE_LIVE || now < image->way_limit_ns)
 		return;
-	image->way_limit_ns = now + NSEC_PER_SEC;
+	/* Nobody would take from it what it has left: it could only be parked. */
+	if (state == MODULE_STATE_GOING && !image->release_at_exit)
+		return;
+	image->way_limit_ns = now + WAY_MIN_NS;
 	n = release_sleepers(image, (now - image->way_ns) / NSEC_PER_MSEC);
+	if (!n)
+		return;
 	tap_image_fail(image);
-	if (n)
-		pr_warn("recov_shadow: %s takes too long: %u calls that sleep end\n",
-			image->module->name, n);
+	pr_warn("recov_shadow: %s takes too long: %u calls that sleep end\n", image->module->name,
+		n);
 }
 
 void tap_cut_short(const char *driver, u64 now, u64 deadline_ns)
