@@ -150,9 +150,9 @@ printf '%s\n' '[Match]' 'Driver=leaky' '[Detect]' 'On=warn hang oops' '[Recover]
 kill -HUP "$(daemon_pid)"
 check "it has a policy" eventually 10 reloaded
 make_mistake warn
-check "a warning in the driver is reported" eventually 30 reported warning leaky_
+check "a warning in the driver is reported" eventually_told 30 reported warning leaky_
 make_mistake hang work 7000
-check "a work that does not end is reported" eventually 200 hung work
+check "a work that does not end is reported" eventually_told 200 hung work
 check "a policy begins with both" eventually 10 asked_for warn hang
 make_mistake hang ioctl 7000
 exec 9<>/dev/leaky
@@ -162,7 +162,7 @@ make_mistake atomic
 check "an allocation that may sleep where it must not is reported" eventually 30 \
 	reported atomic-sleep leaky_
 make_mistake oops
-check "an oops is reported" eventually 50 reported oops leaky_
+check "an oops is reported" eventually_told 50 reported oops leaky_
 check "an oops is reported once" test "$(events_of oops | wc -l)" = 1
 check "and a policy begins with it" eventually 10 asked_for warn hang oops
 note "its script was asked for: $(xargs </root/asked)"
