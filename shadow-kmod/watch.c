@@ -23,6 +23,7 @@
 #define SILENCE_MS 250 /* after that a CPU is sent NMIs */
 #define SUSPECT_NS (SUSPECT_MS * NSEC_PER_MSEC)
 #define SILENCE_NS (SILENCE_MS * NSEC_PER_MSEC)
+#define LATE_NS	   (10 * NSEC_PER_SEC) /* an NMI of another CPU may come so long after it was sent */
 #define NMI_NAME   "recov_shadow"
 #define IRET_WORDS 5
 
@@ -202,9 +203,15 @@ static int on_nmi(unsigned int type, struct pt_regs *regs)
 	return NMI_HANDLED;
 }
 
+/* An emulated CPU that has to wait for its turn may get one of ours when it is not waited for any more; that
+ * has been seen. The kernel would say that it is nobody's, or panic if it is told to. */
 static int on_unknown_nmi(unsigned int type, struct pt_regs *regs)
 {
-	return __this_cpu_read(watches.was_silent) ? NMI_HANDLED : NMI_DONE;
+	const struct watch *watch = this_cpu_ptr(&watches);
+	u64 called_ns = READ_ONCE(watch->called_ns);
+	bool late = called_ns && ktime_get_mono_fast_ns() < called_ns + LATE_NS;
+
+	return watch->was_silent || late ? NMI_HANDLED : NMI_DONE;
 }
 
 /* The next CPU, and those behind it that nobody else looks after. */
