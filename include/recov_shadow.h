@@ -27,8 +27,8 @@
  *     replayed and resumed by the kernel itself as soon as it is bound;
  *   - at the deadline a kept device is unregistered as its driver's remove() would have done.
  * The deadline ends the swap in the same way when the owner is alive. It cannot be extended. An armed
- * driver fails, and what sleeps in it ends, when its exit function has taken half of what there was left
- * of the time, or its init function.
+ * driver fails, and what sleeps in it ends, when HOLD, its exit function, its init function or REPLAY has
+ * taken half of what there was left of the time.
  *
  * All structures are little records of fixed width with explicit padding; unknown bits and
  * non-zero padding are refused with EINVAL, so that they can get a meaning later. Strings are

@@ -37,9 +37,10 @@ static inline bool release_is_of(const struct tap_image *image, const void *func
 
 /* release_calls.c: ends the calls that sleep in the driver, waits for those that run. */
 int release_calls(const struct tap_image *image, struct recov_released *report);
-/* Only those that sleep there now, how many there were. It is a fault, after so many ms, if the module is
- * being loaded or unloaded in one of them. May sleep. */
-unsigned int release_sleepers(const struct tap_image *image, unsigned int ms);
+/* Only those that sleep there now, how many there were. It is a fault, after so many ms, if one is the
+ * caller's, or the module is being loaded or unloaded in it. May sleep. */
+unsigned int release_sleepers(const struct tap_image *image, const struct task_struct *caller,
+			      unsigned int ms);
 /* As release_calls(), of one that is about to be unloaded, which nothing holds up any more: its exit
  * function has returned, or its init has failed, and calls that it has left behind would go on in memory
  * that is nobody's. May sleep. */

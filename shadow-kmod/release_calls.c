@@ -28,6 +28,7 @@ struct look {
 	unsigned int n_calls;	  /* that have not returned */
 	char comm[TASK_COMM_LEN]; /* of the last one's task */
 	struct fault *fault; /* of what loads the driver, or unloads it; NULL: nothing is told */
+	const struct task_struct *caller; /* only that one ends, and is told of; or NULL */
 };
 
 /* The innermost call of the image above sp, or NULL. The stack does not change. */
@@ -115,9 +116,10 @@ static void look_at(struct look *look, struct task_struct *task)
 		return;
 	look->n_calls++;
 	memcpy(look->comm, task->comm, sizeof(look->comm));
-	if (task->on_rq || look->n_sleepers == SLEEPERS_MAX)
+	if (task->on_rq || look->n_sleepers == SLEEPERS_MAX ||
+	    (look->caller && task != look->caller))
 		return;
-	if (look->fault && is_on_its_way(look->image, record, end))
+	if (look->fault && (task == look->caller || is_on_its_way(look->image, record, end)))
 		fault = look->fault;
 	at = return_into(look->image, task, fault);
 	if (!at || (unsigned long)at > (unsigned long)record)
@@ -198,7 +200,8 @@ static int lead_out(struct look *look)
 	return err;
 }
 
-unsigned int release_sleepers(const struct tap_image *image, unsigned int ms)
+unsigned int release_sleepers(const struct tap_image *image, const struct task_struct *caller,
+			      unsigned int ms)
 {
 	struct fault fault = {.cause = RECOV_FAULT_HANG, .error = ms};
 	struct look *look = look_new(image);
@@ -207,6 +210,7 @@ unsigned int release_sleepers(const struct tap_image *image, unsigned int ms)
 	if (!look)
 		return 0;
 	look->fault = &fault;
+	look->caller = caller;
 	if (!lead_out(look))
 		n = look->n_sleepers;
 	kfree(look);

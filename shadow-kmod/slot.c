@@ -12,6 +12,19 @@ static const char *const setting_names[RECOV_SETTING_COUNT] = {
 #undef X
 };
 
+void recov_slot_fail(struct recov_slot *slot, int error, const char *fmt, ...)
+{
+	va_list args;
+
+	if (slot->error)
+		return;
+	va_start(args, fmt);
+	vscnprintf(slot->reason, sizeof(slot->reason), fmt, args);
+	va_end(args);
+	slot->error = error;
+	pr_warn("recov_shadow: %s: %s (%d)\n", slot->object_name, slot->reason, error);
+}
+
 bool recov_slot_restore(struct recov_slot *slot, enum recov_setting setting,
 			void (*put_back)(struct recov_slot *slot))
 {

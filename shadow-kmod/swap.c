@@ -28,7 +28,8 @@ struct swap {
 	const struct recov_session *owner;
 	pid_t owner_pid;
 	enum recov_swap_state state;
-	bool letting_go; /* the kernel ends it by itself */
+	bool letting_go;		  /* the kernel ends it by itself */
+	const struct task_struct *caller; /* of the driver, now; compared only */
 	unsigned int drain_ms;
 	u64 deadline_ns;
 	u32 n_slots;
@@ -99,19 +100,6 @@ bool recov_slot_move(struct recov_slot *slot, int from, int to)
 		return false;
 	recov_slot_mark(slot, marks[to]);
 	return true;
-}
-
-void recov_slot_fail(struct recov_slot *slot, int error, const char *fmt, ...)
-{
-	va_list args;
-
-	if (slot->error)
-		return;
-	va_start(args, fmt);
-	vscnprintf(slot->reason, sizeof(slot->reason), fmt, args);
-	va_end(args);
-	slot->error = error;
-	pr_warn("recov_shadow: %s: %s (%d)\n", slot->object_name, slot->reason, error);
 }
 
 int swap_match(const char *driver, struct recov_device **ret_devices, u32 *ret_n)
@@ -329,8 +317,10 @@ static void swap_tick(struct work_struct *work)
 		schedule_delayed_work(&tick_work, nsecs_to_jiffies(swap->deadline_ns - now) + 1);
 		goto out;
 	}
+	WRITE_ONCE(swap->caller, current);
 	list_for_each_entry(slot, &swap->slots, list)
 		more |= slot_let_go(slot, expired);
+	WRITE_ONCE(swap->caller, NULL);
 	if (more)
 		schedule_delayed_work(&tick_work, msecs_to_jiffies(TICK_MS));
 	else
@@ -342,7 +332,7 @@ out:
 /* Without the mutex: who has it may wait for what ends here. */
 static void swap_cut(struct work_struct *work)
 {
-	tap_cut_short(swap->driver, ktime_get_ns(), swap->deadline_ns);
+	tap_cut_short(swap->driver, READ_ONCE(swap->caller), ktime_get_ns(), swap->deadline_ns);
 	schedule_delayed_work(&cut_work, HZ);
 }
 
@@ -499,11 +489,13 @@ int swap_hold(const struct recov_session *owner)
 		goto out;
 	}
 	swap->state = RECOV_SWAP_HELD;
+	WRITE_ONCE(swap->caller, current);
 	list_for_each_entry(slot, &swap->slots, list) {
 		err = slot->class->hold(slot, swap->drain_ms);
 		if (err)
 			break; /* the owner's ABANDON or death lets the others go */
 	}
+	WRITE_ONCE(swap->caller, NULL);
 out:
 	mutex_unlock(&swap_mutex);
 	return err;
@@ -517,6 +509,7 @@ int swap_replay(const struct recov_session *owner)
 	err = swap_lock_owned(owner);
 	if (err)
 		return err;
+	WRITE_ONCE(swap->caller, current);
 	list_for_each_entry(slot, &swap->slots, list) {
 		int state = recov_slot_state(slot);
 
@@ -530,6 +523,7 @@ int swap_replay(const struct recov_session *owner)
 			break;
 		slot->link_limit = jiffies + msecs_to_jiffies(LINK_LIMIT_MS);
 	}
+	WRITE_ONCE(swap->caller, NULL);
 	mutex_unlock(&swap_mutex);
 	return err;
 }

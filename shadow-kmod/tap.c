@@ -193,23 +193,25 @@ bool tap_was_cut(const char *driver)
 	return cut;
 }
 
-static void cut_short(struct tap_image *image, u64 now, u64 deadline_ns)
+static void cut_short(struct tap_image *image, const struct task_struct *caller, u64 now,
+		      u64 deadline_ns)
 {
 	enum module_state state = READ_ONCE(image->module->state);
 	unsigned int n;
 
-	if (image->way_state != state) {
+	if (image->way_state != state || image->way_caller != caller) {
 		image->way_state = state;
+		image->way_caller = caller;
 		image->way_ns = now;
 		image->way_limit_ns = max((now + deadline_ns) / 2, now + WAY_MIN_NS);
 	}
-	if (state == MODULE_STATE_LIVE || now < image->way_limit_ns)
+	if ((state == MODULE_STATE_LIVE && !caller) || now < image->way_limit_ns)
 		return;
 	/* Nobody would take from it what it has left: it could only be parked. */
 	if (state == MODULE_STATE_GOING && !image->release_at_exit)
 		return;
 	image->way_limit_ns = now + WAY_MIN_NS;
-	n = release_sleepers(image, (now - image->way_ns) / NSEC_PER_MSEC);
+	n = release_sleepers(image, caller, (now - image->way_ns) / NSEC_PER_MSEC);
 	if (!n)
 		return;
 	tap_image_fail(image);
@@ -217,14 +219,14 @@ static void cut_short(struct tap_image *image, u64 now, u64 deadline_ns)
 		n);
 }
 
-void tap_cut_short(const char *driver, u64 now, u64 deadline_ns)
+void tap_cut_short(const char *driver, const struct task_struct *caller, u64 now, u64 deadline_ns)
 {
 	struct tap_image *image;
 
 	mutex_lock(&images_mutex);
 	list_for_each_entry(image, &images, list)
 		if (!strcmp(image->module->name, driver))
-			cut_short(image, now, deadline_ns);
+			cut_short(image, caller, now, deadline_ns);
 	mutex_unlock(&images_mutex);
 }
 

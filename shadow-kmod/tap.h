@@ -40,7 +40,8 @@ struct tap_image {
 	bool release_at_exit;	     /* RECOV_ARMED_RELEASE */
 	bool released;		     /* nothing leads into it any more: see release.h */
 	enum module_state way_state; /* tap_cut_short(): what it was at the last look, */
-	u64 way_ns, way_limit_ns;    /* since when, and how long it may be */
+	const struct task_struct *way_caller;
+	u64 way_ns, way_limit_ns; /* since when, and how long it may be */
 	struct recov_tap *taps;
 	struct module *module;
 	struct list_head list;
@@ -157,10 +158,11 @@ bool tap_has_failed(unsigned long function);
 bool tap_forgive(unsigned long function);
 /* Has an image of that driver failed, so that a call into it may have been cut short? May sleep. */
 bool tap_was_cut(const char *driver);
-/* To be called once a second in a swap: a driver that is on its way in or out, for half of what there was
- * left until the deadline when that was noticed, and 5 s at least, fails, and calls that sleep in it end.
- * One that nobody would release is left alone on its way out. CLOCK_MONOTONIC. May sleep. */
-void tap_cut_short(const char *driver, u64 now, u64 deadline_ns);
+/* To be called once a second in a swap: a driver that is on its way in or out, or is called by that task to
+ * be held or put back, for half of what there was left until the deadline when that was noticed, and 5 s at
+ * least, fails, and calls that sleep in it end. One that nobody would release is left alone on its way
+ * out. caller: compared only, or NULL. CLOCK_MONOTONIC. May sleep. */
+void tap_cut_short(const char *driver, const struct task_struct *caller, u64 now, u64 deadline_ns);
 /* The image of that driver, with a reference on its module; NULL: it is not loaded, or not armed. May
  * sleep. */
 struct tap_image *tap_get_image(const char *driver);

@@ -118,6 +118,12 @@ check "its remove() is ended in the midst" recovctl recover faulty_net --json
 check "which is told as a fault of it" told fault '.cause == "hang" and .duration_ns >= 5e9 and
 	(.entry | startswith("faulty_net_remove+"))'
 check "the flows go on" flows_go_on
+# The swap itself stops it, with the lock of the network.
+now
+echo "wait stop" >"$FAULT"
+check "its stop is ended in the midst" recovctl recover faulty_net --json
+check "which is told, too" told fault '.cause == "hang" and (.entry | startswith("faulty_net_stop+"))'
+check "the flows go on" flows_go_on
 policy Steps=restart Interval=1ms 'Parameters=fault="wait probe"'
 now
 check "parameters with which it sleeps in probe" fault timer
