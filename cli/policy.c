@@ -72,7 +72,8 @@ static void say_policy(const struct policy *policy)
 	}
 	if (policy->heartbeat)
 		say(" (%s)", policy->heartbeat);
-	say("\n  ");
+	say("\n");
+	say("  ");
 	for (size_t i = 0; i < policy->n_steps; i++)
 		say("%s%s", i ? ", then " : "", policy_step_text(&policy->steps[i], text));
 	say("; waits %s to %s, gives up after %u in %s%s\n",

@@ -11,7 +11,7 @@
 #include "policy.h"
 #include "suspect.h"
 
-#define PATIENT_FAULTS_MAX 64 /* that are remembered of one driver */
+#define PATIENT_FAULTS_MAX (POLICY_COUNT_MAX + 1) /* that are remembered of one driver */
 
 struct recovery;
 

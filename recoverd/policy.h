@@ -35,6 +35,7 @@
 #include "inifile.h"
 
 #define POLICY_STEPS_MAX     8
+#define POLICY_COUNT_MAX     1000
 #define POLICY_STEP_TEXT_MAX 4200 /* a path and what is before it */
 #define POLICY_HEARTBEAT_NET "net"
 

@@ -9,7 +9,6 @@
 #include "duration.h"
 #include "trusted.h"
 
-#define COUNT_MAX	 1000
 #define SCRIPT_LIMIT_MAX (10 * 60 * 1000)
 #define PARAMETERS_MAX	 1024
 #define STRING(text)	 #text
@@ -236,7 +235,11 @@ static const char *set_backoff_max(struct policy *policy, const char *value)
 
 static const char *set_interval(struct policy *policy, const char *value)
 {
-	return set_time(&policy->interval_ms, value);
+	const char *why = set_time(&policy->interval_ms, value);
+
+	if (!why && policy->interval_ms == 0)
+		why = "is no time in which faults could be counted";
+	return why;
 }
 
 static const char *set_script_timeout(struct policy *policy, const char *value)
@@ -250,8 +253,8 @@ static const char *set_count(uint32_t *count, const char *value)
 	char *end;
 
 	number = strtoul(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || number == 0 || number > COUNT_MAX)
-		return "is no number from 1 to " NUMBER(COUNT_MAX);
+	if (*value < '0' || *value > '9' || *end || number == 0 || number > POLICY_COUNT_MAX)
+		return "is no number from 1 to " NUMBER(POLICY_COUNT_MAX);
 	*count = (uint32_t)number;
 	return NULL;
 }

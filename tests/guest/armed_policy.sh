@@ -81,6 +81,8 @@ check "recovctl tells it, too" refused 1 '05-bad.policy:4: Steps= has a step tha
 check "a good one is good" recovctl policy check $POLICIES/10-faulty.policy
 check "the policy of a driver is shown" test "$(recovctl policy show faulty_net --json |
 	jq -cM '[.[] | .name, .steps]')" = '["10-faulty.policy",["restart","installed"]]'
+check "in lines, too" test "$(recovctl policy show faulty_net | sed -n 2p | cut -d';' -f1)" = \
+	'  restart, then installed'
 sleep 5
 flows_stop_and_check
 check "the kernel log is clean" faulty_log_is_clean

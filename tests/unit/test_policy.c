@@ -132,6 +132,7 @@ static void a_mistake_is_told_with_its_line(void **state)
 	assert_refused(GOOD "Interval=1h2\n", 5, "Interval= is no time");
 	assert_refused(GOOD "Limit=0\n", 5, "Limit= is no number");
 	assert_refused(GOOD "Limit=-1\n", 5, "Limit= is no number");
+	assert_refused(GOOD "Interval=0s\n", 5, "Interval= is no time in which");
 	assert_refused(GOOD "Steps=restart reboot\n", 5, "has a step that is not known");
 	assert_refused(GOOD "Steps=give-up restart\n", 5, "goes on behind");
 	assert_refused(GOOD "Steps=none rebind\n", 5, "goes on behind");
