@@ -16,7 +16,7 @@ ask() {
 }
 
 entered() {
-	[[ $(<"$PARAMETERS/counts") =~ \"$1\":([0-9]+) ]] && echo "${BASH_REMATCH[1]}"
+	jq ".\"$1\"" "$PARAMETERS/counts"
 }
 
 is_entered() {
@@ -98,7 +98,7 @@ check_hangs() {
 		*) kind=$entry ;;
 		esac
 		check "$entry, $how: reported once, with its place" \
-			eventually_told 20 reported "$kind" "$site" 4900 "${USERS[$entry]:-}"
+			eventually 20 reported "$kind" "$site" 4900 "${USERS[$entry]:-}"
 	done
 	new hang >"$RESULTS/hangs"
 	show "$RESULTS/hangs"
@@ -158,7 +158,7 @@ done
 spin() {
 	SEQ=$(last_seq)
 	ask hang "$2" "$HANG_MS"
-	check "$2, spinning, $1: reported once, with its place" eventually_told 20 reported "$2" "$3" 900
+	check "$2, spinning, $1: reported once, with its place" eventually 20 reported "$2" "$3" 900
 	check "$2, spinning, $1: reported once only" nothing_else 1
 }
 
@@ -191,7 +191,7 @@ storm() {
 	shift 2
 	SEQ=$(last_seq)
 	ask storm "$kind" "$@"
-	if ! eventually_told 30 stormy "$kind" "$function" && too_slow "$kind" "$@"; then
+	if ! eventually 30 stormy "$kind" "$function" && too_slow "$kind" "$@"; then
 		skip "a storm of $kind" "this machine is too slow for one"
 		ask calm
 		return
@@ -257,14 +257,14 @@ ask storm alloc 200 4096
 sleep 3
 check "memory within the budget: not reported" test -z "$(new budget)"
 ask storm alloc 200 4096
-check "memory beyond it: reported with its place" eventually_told 30 over $((400 * 4096))
+check "memory beyond it: reported with its place" eventually 30 over $((400 * 4096))
 ask storm alloc 10 4096
 sleep 3
 check "reported once only" test "$(new budget | wc -l)" = 1
 ask calm
 sleep 3
 ask storm alloc 300 4096
-check "and again when it was within the budget meanwhile" eventually_told 30 over $((300 * 4096))
+check "and again when it was within the budget meanwhile" eventually 30 over $((300 * 4096))
 ask calm
 sleep 3
 storm alloc leaky_storm_alloc 30000 64
