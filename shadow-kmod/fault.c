@@ -61,9 +61,9 @@ bool fault_restore_end(void)
 }
 
 /* Not what has interrupted the task. */
-static u32 setting_of(const struct tap_record *record)
+static u32 setting_of(const struct tap_record *record, const struct task_struct *task)
 {
-	if (READ_ONCE(restoring.task) != current ||
+	if (READ_ONCE(restoring.task) != task ||
 	    record->preempt_count & (NMI_MASK | HARDIRQ_MASK | SOFTIRQ_OFFSET))
 		return RECOV_SETTING_NONE;
 	restoring.failed = true;
@@ -109,7 +109,7 @@ void fault_note(const struct tap_record *record, const struct pt_regs *regs,
 	to->flags = flags_of(record, first);
 	to->cpu = raw_smp_processor_id();
 	to->pid = task->pid;
-	to->setting = setting_of(record);
+	to->setting = setting_of(record, task);
 	memcpy(to->comm, task->comm, sizeof(to->comm));
 	if (fault->service)
 		strscpy(to->service, fault->service, sizeof(to->service));

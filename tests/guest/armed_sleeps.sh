@@ -124,12 +124,14 @@ echo "wait stop" >"$FAULT"
 check "its stop is ended in the midst" recovctl recover faulty_net --json
 check "which is told, too" told fault '.cause == "hang" and (.entry | startswith("faulty_net_stop+"))'
 check "the flows go on" flows_go_on
-policy Steps=restart Interval=1ms 'Parameters=fault="wait probe"'
-now
-check "parameters with which it sleeps in probe" fault timer
-check "are left away on the way back" eventually_told 60 recovered
-check "which is told" rolled_back
-check "the flows go on" flows_go_on
+for context in probe open; do
+	policy Steps=restart Interval=1ms "Parameters=fault=\"wait $context\""
+	now
+	check "parameters with which it sleeps in $context" fault timer
+	check "are left away on the way back" eventually_told 60 recovered
+	check "which is told" rolled_back
+	check "the flows go on" flows_go_on
+done
 flows_stop_and_check
 note "longest gap $(longest_gap_ms) ms"
 # The driver waits for its work for two seconds, then it goes without; its card does not come back.

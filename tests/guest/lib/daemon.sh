@@ -20,19 +20,19 @@ stop_recoverd() {
 }
 
 # eventually_told SECONDS COMMAND [ARG...]: as eventually, of what depends on the daemon's events only:
-# it is tried again when there are more of them.
+# it is tried again when there are more of them, and each second.
 eventually_told() {
-	local limit=$((${EPOCHREALTIME/./} + $1 * 1000000)) looked=$RESULTS/looked.$BASHPID
+	local limit=$((${EPOCHREALTIME/./} + $1 * 1000000)) looked=$RESULTS/looked.$BASHPID i
 	shift
 	while
 		: >"$looked"
 		! "$@" >/dev/null 2>&1
 	do
-		while [[ $looked -nt $EVENTS ]]; do
-			((${EPOCHREALTIME/./} < limit)) || return 1
+		((${EPOCHREALTIME/./} < limit)) || return 1
+		for ((i = 0; i < 20; i++)); do
+			[[ $looked -nt $EVENTS ]] || break
 			pause
 		done
-		((${EPOCHREALTIME/./} < limit)) || return 1
 	done
 }
 
