@@ -15,12 +15,15 @@
 
 #include "trap.h"
 
+#define STORM_MS       1			      /* from look to look */
 #define GAP_NS	       (3 * STORM_MS * NSEC_PER_MSEC) /* looks further apart tell nothing */
 #define INTERRUPTS_MIN 10			      /* in STORM_MS: 10,000 a second */
 #define TRIALS_MIN     3			      /* without the line, one after the other */
 #define FAR	       256 /* bytes of code, beyond any loop that only waits */
-#define SCORE_STUCK    2   /* where it gets nowhere, and one less where it does */
-#define SCORE_MAX      20  /* a second of that */
+#define SCORE_STUCK    3   /* where it gets nowhere, and one less where it does */
+#define SCORE_MAX      30  /* a second of that half of the time */
+#define NEXT_MS	       20  /* and up to SPREAD_MS more, while there is a score */
+#define SPREAD_MS      16
 #define LINES_MAX      16
 
 struct storm {
@@ -125,9 +128,15 @@ static void let_go_of_line(struct storm *storm)
 		enable_irq(storm->irq);
 }
 
+static bool is_idle(void)
+{
+	return is_idle_task(current) && !need_resched();
+}
+
 static void judge_trial(struct storm *storm, const struct pt_regs *regs)
 {
-	if (regs->sp == storm->regs.sp && regs->ip - storm->regs.ip + FAR <= 2 * FAR) {
+	if (!is_idle() && regs->sp == storm->regs.sp &&
+	    regs->ip - storm->regs.ip + FAR <= 2 * FAR) {
 		storm->trials = 0;
 		return;
 	}
@@ -162,7 +171,7 @@ static bool count_look(struct storm *storm, const struct line *line)
 static bool look(struct storm *storm, const struct pt_regs *regs, u64 gap_ns)
 {
 	bool late = gap_ns > GAP_NS;
-	bool stuck = regs && !late && !memcmp(&storm->regs, regs, sizeof(*regs));
+	bool stuck = regs && !memcmp(&storm->regs, regs, sizeof(*regs));
 
 	if (storm->held) {
 		if (regs && !late)
@@ -170,7 +179,11 @@ static bool look(struct storm *storm, const struct pt_regs *regs, u64 gap_ns)
 		let_go_of_line(storm);
 		return false;
 	}
-	if (!regs || (is_idle_task(current) && !need_resched()) || (storm->looks && !stuck))
+	if (late && storm->looks) {
+		storm->looks = 0;
+		return false;
+	}
+	if (!regs || is_idle() || (storm->looks && !stuck))
 		return count_look(storm, NULL);
 	switch (storm->looks++) {
 	case 0:
@@ -188,9 +201,10 @@ static bool look(struct storm *storm, const struct pt_regs *regs, u64 gap_ns)
  * Three looks, a millisecond apart. A CPU that comes to anything between two interrupts has other
  * registers at the next one, or sleeps with nothing to do. One that waits in a loop may have the same,
  * whatever interrupts it: a line is a storm only if the CPU gets on as soon as it is off, each time that
- * this is tried. QEMU's interrupt controller interrupts a storm for 10 ms now and then.
+ * this is tried. QEMU's interrupt controller lets the CPU get on for 10 ms after each 10,000 interrupts
+ * (IOAPIC_SUCCESSIVE_IRQ_MAX_COUNT): the times between looks vary, for not to be in step with that.
  */
-bool storm_look(const struct pt_regs *regs, u64 now_ns)
+unsigned int storm_look(const struct pt_regs *regs, u64 now_ns)
 {
 	struct storm *storm = this_cpu_ptr(&storms);
 	u64 gap_ns = now_ns - storm->looked_ns;
@@ -200,7 +214,9 @@ bool storm_look(const struct pt_regs *regs, u64 now_ns)
 	rcu_read_lock(); /* images, and descriptors of lines */
 	again = look(storm, regs, gap_ns);
 	rcu_read_unlock();
-	return again;
+	if (again)
+		return STORM_MS;
+	return storm->score ? NEXT_MS + (now_ns >> 10) % SPREAD_MS : 0;
 }
 
 void storm_stop(unsigned int cpu)

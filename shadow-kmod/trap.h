@@ -60,9 +60,8 @@ void trap_unbalanced(struct tap_record *record);
 int watch_start(void);
 void watch_stop(void);
 /* storm.c: regs are what the CPU was interrupted in, NULL: that is known, or a call that is looked after.
- * True: there has to be another look in STORM_MS. In an interrupt. */
-#define STORM_MS 1
-bool storm_look(const struct pt_regs *regs, u64 now_ns);
+ * In so many ms there has to be another look; 0: as usual. In an interrupt. */
+unsigned int storm_look(const struct pt_regs *regs, u64 now_ns);
 /* That CPU does not look any more. May sleep. */
 void storm_stop(unsigned int cpu);
 

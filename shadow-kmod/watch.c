@@ -237,15 +237,14 @@ static enum hrtimer_restart on_timer(struct hrtimer *timer)
 	struct watch *watch = container_of(timer, struct watch, timer);
 	struct pt_regs *regs = get_irq_regs();
 	u64 now_ns = ktime_get_mono_fast_ns();
-	bool suspect, again;
+	unsigned int ms;
+	bool suspect;
 
 	WRITE_ONCE(watch->beat_ns, now_ns);
 	look_after_others(now_ns);
 	suspect = regs && look(regs, preempt_count() - HARDIRQ_OFFSET, 0);
-	again = storm_look(suspect ? NULL : regs, now_ns);
-	hrtimer_forward_now(timer, ms_to_ktime(suspect ? SUSPECT_MS
-					       : again ? STORM_MS
-						       : PERIOD_MS));
+	ms = storm_look(suspect ? NULL : regs, now_ns);
+	hrtimer_forward_now(timer, ms_to_ktime(suspect ? SUSPECT_MS : ms ?: PERIOD_MS));
 	return HRTIMER_RESTART;
 }
 
