@@ -2,6 +2,7 @@
 /* Writes for people and for programs. */
 #include "output.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -115,6 +116,7 @@ void table_add(struct table *table, int n, const char *const *cells, const enum 
 {
 	struct row *row;
 
+	assert(n <= TABLE_COLUMNS);
 	if (table->n == table->size) {
 		table->size = table->size ? 2 * table->size : 16;
 		table->rows = must(reallocarray(table->rows, (size_t)table->size, sizeof(*row)));

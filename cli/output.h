@@ -30,7 +30,7 @@ int64_t number_of(const json_t *object, const char *key);
 bool is_set(const json_t *object, const char *key);
 
 /* A table whose columns are as wide as what is in them. */
-#define TABLE_COLUMNS 8
+#define TABLE_COLUMNS 10
 
 struct table {
 	int columns;
