@@ -85,12 +85,13 @@ static void add_driver(struct table *table, const json_t *driver)
 			duration_format((uint64_t)number_of(last, "pause_ns"), pause,
 					sizeof(pause));
 	}
-	table_add(table, 9,
-		  (const char *[]){text_of(driver, "name"), shown, devices, faults, swaps, outcome,
-				   pause, when, text_of(last, "reason")},
+	table_add(table, 10,
+		  (const char *[]){text_of(driver, "name"), shown,
+				   is_set(driver, "armed") ? "yes" : "no", devices, faults, swaps,
+				   outcome, pause, when, text_of(last, "reason")},
 		  (enum color[]){COLOR_NONE, color_of_state(state), COLOR_NONE, COLOR_NONE,
-				 COLOR_NONE, color_of_outcome(outcome), COLOR_NONE, COLOR_NONE,
-				 COLOR_NONE});
+				 COLOR_NONE, COLOR_NONE, color_of_outcome(outcome), COLOR_NONE,
+				 COLOR_NONE, COLOR_NONE});
 }
 
 int verb_status(const struct cli *cli)
@@ -112,9 +113,9 @@ int verb_status(const struct cli *cli)
 	say_swap(cli, status);
 	json_array_foreach(json_object_get(status, "drivers"), i, driver)
 		say_fault(cli, driver);
-	table_add(&table, 9,
-		  (const char *[]){"DRIVER", "STATE", "DEVICES", "FAULTS", "SWAPS", "LAST", "PAUSE",
-				   "WHEN", "REASON"},
+	table_add(&table, 10,
+		  (const char *[]){"DRIVER", "STATE", "ARMED", "DEVICES", "FAULTS", "SWAPS", "LAST",
+				   "PAUSE", "WHEN", "REASON"},
 		  NULL);
 	json_array_foreach(json_object_get(status, "drivers"), i, driver)
 		add_driver(&table, driver);

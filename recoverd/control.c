@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "arming.h"
 #include "attempt.h"
 #include "cleanup.h"
 #include "control_holders.h"
@@ -70,6 +71,14 @@ static json_t *interrupted_json(const struct manager *manager)
 	return list;
 }
 
+static json_t *driver_status(const struct driver *driver)
+{
+	json_t *status = driver_json(driver);
+
+	json_object_set_new(status, "armed", json_boolean(arming_is_armed(driver->name)));
+	return status;
+}
+
 static void status_reply(struct manager *manager, struct varlink_call *call)
 {
 	_cleanup_free_ char *started = event_timestamp(&manager->started);
@@ -79,7 +88,7 @@ static void status_reply(struct manager *manager, struct varlink_call *call)
 	if (inventory_scan(SYSFS, &devices) >= 0)
 		manager_saw(manager, devices);
 	for (size_t i = 0; i < manager->drivers.n; i++)
-		json_array_append_new(drivers, driver_json(manager->drivers.list[i]));
+		json_array_append_new(drivers, driver_status(manager->drivers.list[i]));
 	(void)varlink_reply(call,
 			    json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I}",
 				      "schema", STATUS_SCHEMA, "version", RECOVERD_VERSION, "pid",

@@ -3,6 +3,7 @@
 #include "inifile.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <ini.h>
 #include <stdarg.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 struct inifile {
 	const char *path;
 	unsigned line;
+	int error; /* of reading */
 	FILE *stream;
 	inifile_key on_key;
 	inifile_warn warn;
@@ -52,8 +54,10 @@ static char *read_line(char *buf, int size, void *ctx)
 	int c;
 
 	for (;;) {
-		if (!fgets(buf, size, file->stream))
+		if (!fgets(buf, size, file->stream)) {
+			file->error = ferror(file->stream) ? -errno : 0;
 			return NULL;
+		}
 		file->line++;
 		len = strlen(buf);
 		if (len + 1 < (size_t)size || buf[len - 1] == '\n')
@@ -81,8 +85,8 @@ int inifile_read(const char *path, inifile_key on_key_, inifile_warn warn, void 
 		file.line = (unsigned)r;
 		inifile_complain(&file, "This is neither a section nor a key, ignoring");
 	}
-	if (ferror(stream))
-		return -EIO;
+	if (file.error)
+		return file.error;
 	return r == -2 ? -ENOMEM : 0;
 }
 

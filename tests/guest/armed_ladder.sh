@@ -48,7 +48,7 @@ report_is_good() {
 
 status_tells() {
 	recovctl status --json | jq -e --argjson faults "$1" '.drivers[] |
-		select(.name == "faulty_net") | .faults == $faults and
+		select(.name == "faulty_net") | .armed and .faults == $faults and
 		.last_fault.cause == "page-fault" and (.last_fault.report | startswith("/var/lib/"))'
 	recovctl status | grep "faulty_net: $1 faults, the last one at"
 }

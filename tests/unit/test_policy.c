@@ -222,6 +222,14 @@ static void files_that_others_can_change_are_refused(void **state)
 	assert_refused(text, 5, "no regular file");
 }
 
+static void a_folder_is_no_policy(void **state)
+{
+	struct policy *policy = NULL;
+
+	assert_int_equal(policy_read(root, on_warning, NULL, &policy), -EISDIR);
+	assert_null(policy);
+}
+
 static void the_first_that_matches_counts(void **state)
 {
 	struct policy *policies = NULL;
@@ -248,6 +256,7 @@ int main(void)
 		TEST(a_mistake_is_told_with_its_line),
 		TEST(all_keys_are_understood),
 		TEST(files_that_others_can_change_are_refused),
+		TEST(a_folder_is_no_policy),
 		TEST(the_first_that_matches_counts),
 	};
 
