@@ -48,7 +48,8 @@ static void as_many_are_remembered_as_a_limit_can_have(void **state)
 	patient_count(patient, now_ns + PATIENT_FAULTS_MAX + 1);
 	assert_int_equal(patient_faults(patient, now_ns + SECOND, 1000), PATIENT_FAULTS_MAX);
 	/* The oldest ones have gone first. */
-	assert_int_equal(patient_faults(patient, now_ns + SECOND + 3, 1000), PATIENT_FAULTS_MAX - 1);
+	assert_int_equal(patient_faults(patient, now_ns + SECOND + 3, 1000),
+			 PATIENT_FAULTS_MAX - 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
