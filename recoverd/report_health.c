@@ -97,9 +97,9 @@ void report_hang(struct event_log *log, const char *driver, const struct hang *h
 		 json_t *function, json_t *site)
 {
 	json_t *fields = fields_of(driver, hang->device);
-	char comm[RECOV_COMM_LEN + 1] = {};
+	char comm[RECOV_COMM_LEN + 1];
 
-	memcpy(comm, hang->comm, RECOV_COMM_LEN);
+	snprintf(comm, sizeof(comm), "%.*s", RECOV_COMM_LEN, hang->comm);
 	json_object_set_new(fields, "entry", json_string(hang->entry));
 	json_object_set_new(fields, "function", function);
 	json_object_set_new(fields, "site", site);
