@@ -222,7 +222,7 @@ static void test_damaged_types_are_refused(void **state)
 		driver_begin(&d, "");
 		put_taken(&d, "some_open", "i:pp");
 		btf__free(d.types);
-		elf_builder_section(&d.b, ".BTF", SHT_PROGBITS, 0, bad[i], i == 2 ? 32 : i);
+		elf_builder_section(&d.b, ".BTF", SHT_PROGBITS, 0, bad[i], i == 2 ? 31 : i);
 		file = elf_builder_finish(&d.b);
 		assert_not_armed(file, "its section .BTF holds no usable types");
 	}

@@ -214,7 +214,7 @@ static void a_folder_in_place_of_a_file_is_an_error(void **state)
 	char path[256];
 
 	write_text("/etc/recoverd/recoverd.conf/x", "");
-	assert_int_equal(config_load(config, root, on_warning, NULL), -EIO);
+	assert_int_equal(config_load(config, root, on_warning, NULL), -EISDIR);
 	snprintf(path, sizeof(path), "%s/etc/recoverd/none.conf", root);
 	assert_int_equal(config_read(config, path, on_warning, NULL), -ENOENT);
 }
