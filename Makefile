@@ -88,7 +88,7 @@ help:
 	@echo 'make bench      the measurements'
 	@echo 'make fault-table  what becomes of each fault in each context'
 	@echo 'make campaign   hundreds of seeded faults in e1000, without and with recoverd'
-	@echo 'make check      sparse, clang-tidy, shellcheck, clang-format, and the fuzzers'
+	@echo 'make check      sparse, clang-tidy, shellcheck, clang-format, sanitizers, and fuzzers'
 	@echo 'make install    into DESTDIR, below prefix ($(prefix)); uninstall'
 	@echo 'make clean      remove what was built; distclean: the downloaded kernels as well'
 
