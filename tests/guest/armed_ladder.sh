@@ -3,6 +3,7 @@
 # The steps of policies beyond putting the same image in again: another image, a script's answer, and
 # what is done when each of them fails, up to the driver that faults in probe again and again.
 # vm: --timeout 420 --mem 1024 --file tests/guest/lib --file tests/netstate
+# vm: --append "slub_debug=FZPU page_poison=1"
 # vm: --qemu "-device pci-bridge,id=bridge,chassis_nr=1 -device e1000,bus=bridge,addr=1"
 . lib/lib.sh
 . lib/faulty.sh

@@ -3,6 +3,7 @@
 # A driver that fails while it is taken out, or that is not to be called any more, is taken out
 # without it: what it had is given back, and its connections live on with the next copy.
 # vm: --timeout 300 --mem 1024 --file tests/guest/lib --file tests/netstate
+# vm: --append "slub_debug=FZPU page_poison=1"
 . lib/lib.sh
 . lib/faulty.sh
 . lib/recover.sh

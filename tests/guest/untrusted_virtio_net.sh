@@ -3,6 +3,7 @@
 # virtio_net is taken out without being called, under load and when its remove() fails: its queues, its
 # hotplug states and what was on its way are taken from it, and its connections live on.
 # vm: --timeout 300 --mem 1024 --file tests/guest/lib --file tests/netstate
+# vm: --append "slub_debug=FZPU page_poison=1"
 # vm: --qemu "-netdev hubport,id=a,hubid=0 -device virtio-net-pci,netdev=a"
 # vm: --qemu "-netdev hubport,id=b,hubid=0 -device e1000,netdev=b"
 . lib/lib.sh
