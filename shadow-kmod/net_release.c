@@ -147,13 +147,6 @@ void *net_private_area(const struct recov_slot *slot, size_t *ret_size)
 	return netdev_priv(to_net_slot_const(slot)->dev);
 }
 
-/* The place of the object with the word in it, from the start of its slab. */
-static size_t place_in_slab(unsigned long word)
-{
-	return (word - (unsigned long)page_address(virt_to_head_page((void *)word))) %
-	       ksize((void *)word);
-}
-
 /* The one for the next frame of pages, which goes with the NAPI. */
 static bool is_of_napi(const struct net_device *dev, const struct sk_buff *packet)
 {
@@ -174,14 +167,14 @@ bool net_in_flight(const struct tap_image *image, const struct recov_slot *slot,
 	const struct net_device *dev = to_net_slot_const(slot)->dev;
 	const struct sk_buff *packet = (void *)word;
 	const struct sk_buff_fclones *pair;
+	size_t size;
 
 	if (cache == net_pair_cache) {
-		if (place_in_slab(word) != offsetof(struct sk_buff_fclones, skb2))
-			return false;
 		pair = container_of(packet, struct sk_buff_fclones, skb2);
-		if (packet->fclone != SKB_FCLONE_CLONE || !refcount_read(&pair->fclone_ref))
+		if (release_object(word, &size) != (unsigned long)pair ||
+		    packet->fclone != SKB_FCLONE_CLONE || !refcount_read(&pair->fclone_ref))
 			return false;
-	} else if (cache != net_packet_cache || place_in_slab(word)) {
+	} else if (cache != net_packet_cache || release_object(word, &size) != word) {
 		return false;
 	}
 	/* validate_xmit_skb_list() has each lead back to itself. Users stay 1 as it is given back. */
@@ -204,12 +197,16 @@ int net_release_init(void)
 {
 	struct sk_buff *packet = alloc_skb(0, GFP_KERNEL);
 	struct sk_buff *pair = alloc_skb_fclone(0, GFP_KERNEL);
+	const struct release_cache *known;
+	int err = -ENOMEM;
 
-	if (packet)
+	if (packet && pair) {
 		net_packet_cache = release_slab_cache(packet);
-	if (pair)
 		net_pair_cache = release_slab_cache(pair);
+		known = (const struct release_cache *)net_packet_cache;
+		err = known->object_size == kmem_cache_size(net_packet_cache) ? 0 : -EINVAL;
+	}
 	kfree_skb(packet);
 	kfree_skb(pair);
-	return net_packet_cache && net_pair_cache ? 0 : -ENOMEM;
+	return err;
 }

@@ -3,9 +3,12 @@
 #ifndef RELEASE_COMPAT_H
 #define RELEASE_COMPAT_H
 
+#include <linux/math.h>
 #include <linux/mm.h>
+#include <linux/slab.h>
 #include <linux/timer.h>
 #include <linux/types.h>
+#include <linux/uaccess.h>
 #include <linux/version.h>
 
 #if !defined(CONFIG_NO_HZ_COMMON) || defined(CONFIG_PREEMPT_RT)
@@ -60,6 +63,33 @@ static inline struct kmem_cache *release_page_cache(const struct page *head)
 static inline struct kmem_cache *release_slab_cache(const void *object)
 {
 	return release_page_cache(virt_to_head_page(object));
+}
+
+/* How mm/slab.h's struct kmem_cache begins, the same in 6.1 and 6.12. */
+struct release_cache {
+	void __percpu *cpu_slab;
+	slab_flags_t flags;
+	unsigned long min_partial;
+	unsigned int size, object_size; /* with and without what lies between two of them */
+};
+
+/*
+ * Where the object of a slab begins that the address lies in. 0: it is not known, since the allocator
+ * keeps notes beside each (slub_debug=), or it is no slab any more. ksize() is for beginnings only: where
+ * it keeps notes it writes one, in a place that it counts from there (since 6.2, skip_orig_size_check()).
+ */
+static inline unsigned long release_object(unsigned long address, size_t *ret_size)
+{
+	const struct page *head = virt_to_head_page((void *)address);
+	unsigned long slab = (unsigned long)page_address(head);
+	struct release_cache cache;
+
+	if (copy_from_kernel_nofault(&cache, release_page_cache(head), sizeof(cache)) ||
+	    !cache.object_size || cache.size < cache.object_size ||
+	    cache.flags & (SLAB_RED_ZONE | SLAB_POISON | SLAB_STORE_USER))
+		return 0;
+	*ret_size = cache.size;
+	return slab + rounddown(address - slab, cache.size);
 }
 
 #endif /* RELEASE_COMPAT_H */

@@ -93,12 +93,10 @@ static void scan_area(struct scan *scan, unsigned long word, enum level level)
 /* An object of which the word is the beginning. */
 static void scan_object(struct scan *scan, unsigned long word)
 {
-	size_t size = ksize((void *)word);
+	size_t size;
 
-	if (word - scan->self < scan->self_end - scan->self || !size ||
-	    (word - (unsigned long)page_address(virt_to_head_page((void *)word))) % size)
-		return;
-	scan_words(scan, word, size, LEVEL_SLAB);
+	if (word - scan->self >= scan->self_end - scan->self && release_object(word, &size) == word)
+		scan_words(scan, word, size, LEVEL_SLAB);
 }
 
 static void scan_word(struct scan *scan, unsigned long word, enum level level)

@@ -6,6 +6,7 @@
 # vm: --timeout 300 --file tests/guest/lib --tool perl
 # vm: --allow "BUG: (kernel NULL pointer|unable to handle page fault)" --allow "Oops: "
 # vm: --allow "general protection fault" --allow "list_del corruption"
+# vm: --allow "(invalid opcode|divide error): "
 # What an oops taints the kernel with.
 # vm: --allow "kernel is tainted: .* of which 128 is not ours"
 . lib/lib.sh
