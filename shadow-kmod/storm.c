@@ -22,7 +22,7 @@
 #define FAR	       256 /* bytes of code, beyond any loop that only waits */
 #define SCORE_STUCK    3   /* where it gets nowhere, and one less where it does */
 #define SCORE_MAX      30  /* a second of that half of the time */
-#define NEXT_MS	       20  /* and up to SPREAD_MS more, while there is a score */
+#define NEXT_MS	       20  /* and less than SPREAD_MS more, while there is a score */
 #define SPREAD_MS      16
 #define LINES_MAX      16
 
@@ -154,6 +154,8 @@ static bool count_look(struct storm *storm, const struct line *line)
 	storm->looks = 0;
 	if (!line) {
 		storm->score -= !!storm->score;
+		if (!storm->score)
+			storm->trials = 0;
 		return false;
 	}
 	if (storm->irq != line->irq)
@@ -176,6 +178,8 @@ static bool look(struct storm *storm, const struct pt_regs *regs, u64 gap_ns)
 	if (storm->held) {
 		if (regs && !late)
 			judge_trial(storm, regs);
+		else
+			storm->score = SCORE_MAX - SCORE_STUCK;
 		let_go_of_line(storm);
 		return false;
 	}
@@ -202,7 +206,8 @@ static bool look(struct storm *storm, const struct pt_regs *regs, u64 gap_ns)
  * registers at the next one, or sleeps with nothing to do. One that waits in a loop may have the same,
  * whatever interrupts it: a line is a storm only if the CPU gets on as soon as it is off, each time that
  * this is tried. QEMU's interrupt controller lets the CPU get on for 10 ms after each 10,000 interrupts
- * (IOAPIC_SUCCESSIVE_IRQ_MAX_COUNT): the times between looks vary, for not to be in step with that.
+ * (IOAPIC_SUCCESSIVE_IRQ_MAX_COUNT): the times between looks vary, for not to be in step with that. Of
+ * two lines that storm on the same CPU none is known: it does not get on without one of them.
  */
 unsigned int storm_look(const struct pt_regs *regs, u64 now_ns)
 {

@@ -23,6 +23,7 @@
 #define SILENCE_MS 250 /* after that a CPU is sent NMIs */
 #define SUSPECT_NS (SUSPECT_MS * NSEC_PER_MSEC)
 #define SILENCE_NS (SILENCE_MS * NSEC_PER_MSEC)
+#define CALL_NS	   ((PERIOD_MS - SUSPECT_MS) * NSEC_PER_MSEC) /* between two NMIs, at least */
 #define LATE_NS	   (10 * NSEC_PER_SEC) /* an NMI of another CPU may come so long after it was sent */
 #define NMI_NAME   "recov_shadow"
 #define IRET_WORDS 5
@@ -225,6 +226,9 @@ static void look_after_others(u64 now_ns)
 
 		if (cpu == self || !beat_ns || now_ns < beat_ns + SILENCE_NS)
 			break;
+		/* Each counts for as many looks, however often this CPU is here. */
+		if (now_ns < READ_ONCE(watch->called_ns) + CALL_NS)
+			continue;
 		/* One may come for the last call between this and its own. */
 		WRITE_ONCE(watch->called_ns, now_ns);
 		WRITE_ONCE(watch->called, 2);
@@ -244,7 +248,9 @@ static enum hrtimer_restart on_timer(struct hrtimer *timer)
 	look_after_others(now_ns);
 	suspect = regs && look(regs, preempt_count() - HARDIRQ_OFFSET, 0);
 	ms = storm_look(suspect ? NULL : regs, now_ns);
-	hrtimer_forward_now(timer, ms_to_ktime(suspect ? SUSPECT_MS : ms ?: PERIOD_MS));
+	/* Not from when it was due: one that is late would be followed by one that is early. */
+	hrtimer_set_expires(timer, ktime_add_ms(hrtimer_cb_get_time(timer),
+						suspect ? SUSPECT_MS : ms ?: PERIOD_MS));
 	return HRTIMER_RESTART;
 }
 
