@@ -50,8 +50,8 @@ report_is_good() {
 status_tells() {
 	recovctl status --json | jq -e --argjson faults "$1" '.drivers[] |
 		select(.name == "faulty_net") | .armed and .faults == $faults and
-		.last_fault.cause == "page-fault" and (.last_fault.report | startswith("/var/lib/"))'
-	recovctl status | grep "faulty_net: $1 faults, the last one at"
+		.last_fault.cause == "page-fault" and (.last_fault.report | startswith("/var/lib/"))' &&
+		recovctl status | grep "faulty_net: $1 faults, the last one at"
 }
 
 told_nothing() {

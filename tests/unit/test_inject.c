@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * recovctl inject classes and plan as a program: what it prints and writes, and its exit status.
- * To be run from the top of the tree.
  */
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -67,13 +69,26 @@ static void write_coverage(const char *name, const char *build_id)
 	give_back(&taken);
 }
 
+/* build/recovctl for build/tests/unit/test_inject, as $recovctl */
+static int find_recovctl(void)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("/recovctl"));
+
+	if (n < 0)
+		return -1;
+	path[n] = '\0';
+	strcat(dirname(dirname(dirname(path))), "/recovctl");
+	return setenv("recovctl", path, 1);
+}
+
 static int setup(void **state)
 {
 	char folder[] = "/tmp/inject.XXXXXX";
 	struct elf_bytes file = build_faultable();
 	struct elf_builder b;
 
-	if (!mkdtemp(folder) || setenv("D", folder, 1))
+	if (find_recovctl() || !mkdtemp(folder) || setenv("D", folder, 1))
 		return -1;
 	write_file("some.ko", file.data, file.size);
 	free(file.data);
@@ -92,7 +107,7 @@ static int teardown(void **state)
 	return run("rm -rf $D");
 }
 
-#define PLAN "build/recovctl inject plan --image $D/some.ko "
+#define PLAN "$recovctl inject plan --image $D/some.ko "
 
 static void test_a_table_shows_the_faults(void **state)
 {
@@ -140,15 +155,15 @@ static void test_a_coverage_narrows_what_is_drawn_from(void **state)
 
 static void test_classes_are_counted(void **state)
 {
-	assert_int_equal(run("build/recovctl inject classes --image $D/some.ko --no-legend | "
+	assert_int_equal(run("$recovctl inject classes --image $D/some.ko --no-legend | "
 			     "awk '{printf \"%s %s \", $1, $2}'"),
 			 0);
 	assert_non_null(strstr(out, "init 3 nop 19 "));
 	assert_non_null(strstr(out, "leak 1 alloc 1 nolock 1 nounlock 1 override 1 "
 				    "device:bus-master 1 "));
-	assert_int_equal(run("build/recovctl inject classes --image $D/some.ko --json"), 0);
+	assert_int_equal(run("$recovctl inject classes --image $D/some.ko --json"), 0);
 	assert_non_null(strstr(out, "{\"schema\":\"recov.fault-classes/1\",\"driver\":\"some\""));
-	assert_int_equal(run("build/recovctl inject classes --image $D/some.ko --no-legend "
+	assert_int_equal(run("$recovctl inject classes --image $D/some.ko --no-legend "
 			     "--coverage $D/coverage.json | awk '$1 == \"nop\" {print $2}'"),
 			 0);
 	assert_int_equal(atoi(out), 2);
@@ -159,8 +174,8 @@ static void assert_says(const char *arguments, int status, const char *sentence)
 	char command[512], wanted[512];
 
 	snprintf(command, sizeof(command),
-		 "build/recovctl inject %s 2>&1 | sed \"s|$D|D|;1q\"; "
-		 "build/recovctl inject %s >/dev/null 2>&1",
+		 "$recovctl inject %s 2>&1 | sed \"s|$D|D|;1q\"; "
+		 "$recovctl inject %s >/dev/null 2>&1",
 		 arguments, arguments);
 	assert_int_equal(run(command), status);
 	snprintf(wanted, sizeof(wanted), "recovctl: %s\n", sentence);
