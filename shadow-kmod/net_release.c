@@ -192,20 +192,31 @@ void net_drop(unsigned long word)
 	kfree_skb(packet);
 }
 
+/* If it is not found where it is, the kernel's struct kmem_cache is another one. */
+static bool is_found(const void *object, struct kmem_cache *cache)
+{
+	size_t size;
+
+	return release_object((unsigned long)object, &size) == (unsigned long)object &&
+	       size == kmem_cache_size(cache);
+}
+
 /* The caches of packets are known by what comes out of them. */
 int net_release_init(void)
 {
 	struct sk_buff *packet = alloc_skb(0, GFP_KERNEL);
 	struct sk_buff *pair = alloc_skb_fclone(0, GFP_KERNEL);
-	const struct release_cache *known;
 	int err = -ENOMEM;
 
 	if (packet && pair) {
 		net_packet_cache = release_slab_cache(packet);
 		net_pair_cache = release_slab_cache(pair);
-		known = (const struct release_cache *)net_packet_cache;
-		err = known->object_size == kmem_cache_size(net_packet_cache) ? 0 : -EINVAL;
+		err = is_found(packet, net_packet_cache) && is_found(pair, net_pair_cache)
+			      ? 0
+			      : -EINVAL;
 	}
+	if (err == -EINVAL)
+		pr_err("recov_shadow: this kernel's slab allocator is not known\n");
 	kfree_skb(packet);
 	kfree_skb(pair);
 	return err;

@@ -65,31 +65,42 @@ static inline struct kmem_cache *release_slab_cache(const void *object)
 	return release_page_cache(virt_to_head_page(object));
 }
 
-/* How mm/slab.h's struct kmem_cache begins, the same in 6.1 and 6.12. */
+/* How struct kmem_cache begins: include/linux/slub_def.h in 6.1, mm/slab.h in 6.12, with
+ * CONFIG_SLUB_CPU_PARTIAL. */
 struct release_cache {
 	void __percpu *cpu_slab;
 	slab_flags_t flags;
 	unsigned long min_partial;
 	unsigned int size, object_size; /* with and without what lies between two of them */
+	unsigned int reciprocal_size[2], offset;
+	unsigned int cpu_partial, cpu_partial_slabs;
+	unsigned int order, order_min;
+	gfp_t allocflags;
+	int refcount;
+	void (*ctor)(void *object);
+	unsigned int inuse, align;
+	unsigned int red_left_pad; /* before each object, with slub_debug=Z */
 };
 
 /*
- * Where the object of a slab begins that the address lies in. 0: it is not known, since the allocator
- * keeps notes beside each (slub_debug=), or it is no slab any more. ksize() is for beginnings only: where
- * it keeps notes it writes one, in a place that it counts from there (since 6.2, skip_orig_size_check()).
+ * Where the object of a slab begins that the address lies in. 0: in none, or it is no slab any more.
+ * ksize() is for beginnings only: where the allocator keeps notes it writes one, in a place that it counts
+ * from there (since 6.2, skip_orig_size_check()).
  */
 static inline unsigned long release_object(unsigned long address, size_t *ret_size)
 {
 	const struct page *head = virt_to_head_page((void *)address);
-	unsigned long slab = (unsigned long)page_address(head);
+	unsigned long slab = (unsigned long)page_address(head), object;
 	struct release_cache cache;
 
 	if (copy_from_kernel_nofault(&cache, release_page_cache(head), sizeof(cache)) ||
-	    !cache.object_size || cache.size < cache.object_size ||
-	    cache.flags & (SLAB_RED_ZONE | SLAB_POISON | SLAB_STORE_USER))
+	    !cache.object_size || cache.size < cache.object_size)
 		return 0;
-	*ret_size = cache.size;
-	return slab + rounddown(address - slab, cache.size);
+	object = slab + rounddown(address - slab, cache.size) + cache.red_left_pad;
+	if (address - object >= cache.object_size)
+		return 0;
+	*ret_size = cache.object_size;
+	return object;
 }
 
 #endif /* RELEASE_COMPAT_H */

@@ -13,6 +13,11 @@ recover() {
 	recover_driver virtio_net "$@" && eventually 40 flows_caught_up
 }
 
+# given_back: it is taken out, with packets on their way.
+given_back() {
+	recover --untrusted && released '.packet >= 1'
+}
+
 # fatal_remove: a plan by which virtnet_remove() executes an invalid instruction.
 fatal_remove() {
 	local seed
@@ -33,6 +38,9 @@ expect "the peer answers" eventually 15 answers "$PEER_V4"
 expect "a fault in its remove() is planned" fatal_remove
 check "recoverd starts" start_recoverd
 check "it is armed" recovctl arm virtio_net --json
+flows_start --flows udp-up,tcp-up,tcp-echo --rate 0
+check "packets on their way are given back" eventually 60 given_back
+flows_stop_and_check
 flows_start --rate 200
 check "it is taken out without being called" recover --untrusted
 check "what it had was taken" released '.virtqueues >= 2 and .cpuhp == 2 and .driver == 1 and .napi >= 2'
