@@ -104,7 +104,7 @@ static bool flush(struct tcp *tcp)
 /* Sends the blocks that are due, as far as the socket takes them. */
 static void send_due(struct tcp *tcp)
 {
-	while (!tcp->stopping && tcp->watch.fd >= 0 && flush(tcp)) {
+	while (tcp->sends && !tcp->stopping && tcp->watch.fd >= 0 && flush(tcp)) {
 		size_t before = tcp->out_fill;
 
 		while (out_room(tcp) >= PATTERN_BLOCK && pace_take(&tcp->pace)) {
@@ -227,10 +227,8 @@ void tcp_tick(struct tcp *tcp, uint64_t now_ns)
 {
 	if (tcp->watch.fd < 0)
 		return;
-	if (tcp->sends) {
-		pace_refill(&tcp->pace, now_ns);
-		send_due(tcp);
-	}
+	pace_refill(&tcp->pace, now_ns);
+	send_due(tcp);
 	shut_if_done(tcp);
 	if (tcp->watch.fd >= 0 && now_ns > tcp->progress_ns + tcp->stall_ns)
 		tcp_lose(tcp, "stalled");
