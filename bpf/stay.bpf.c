@@ -72,16 +72,24 @@ int tasks(struct bpf_iter__task *ctx)
 SEC("perf_event")
 int look_at_cpu(void *ctx)
 {
-	u64 site = state.span.end ? site_on_stack(ctx, -1) : 0;
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct recov_stay *stay, before;
-	int slot = slot_of_code(site);
+	struct stack stack = {};
 	u32 zero = 0;
+	u64 site = 0;
+	int slot;
 
 	look_at_irqs();
 	stay = bpf_map_lookup_elem(&stay_on_cpu, &zero);
 	if (!stay)
 		return 0;
+	if (state.span.end && stack_here(ctx, &stack))
+		site = stack_site(&stack, -1);
+	/* Nobody can tell who has called a retpoline (UNWIND_HINT_UNDEFINED of its THUNK): this look has seen
+	 * nothing. */
+	if (stack.size == sizeof(stack.address[0]) && !site)
+		return 0;
+	slot = slot_of_code(site);
 	if (slot < 0) {
 		stay->since_ns = 0;
 		return 0;

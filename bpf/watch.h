@@ -185,16 +185,21 @@ static __always_inline u64 caller_of(void *ctx, int n)
 	return words[2] - own <= 16 ? words[3] : 0;
 }
 
-/* What called the kernel: see stack_site(). Costs thousands of instructions. */
+/* Of what runs here. False: there is none, as in user mode. Costs thousands of instructions. */
+static __always_inline bool stack_here(void *ctx, struct stack *stack)
+{
+	long size = bpf_get_stack(ctx, stack->address, sizeof(stack->address), 0);
+
+	stack->size = size > 0 ? size : 0;
+	return size > 0;
+}
+
+/* What called the kernel: see stack_site(). */
 static __always_inline u64 site_on_stack(void *ctx, int slot)
 {
 	struct stack stack = {};
-	long size = bpf_get_stack(ctx, stack.address, sizeof(stack.address), 0);
 
-	if (size <= 0)
-		return 0;
-	stack.size = size;
-	return stack_site(&stack, slot);
+	return stack_here(ctx, &stack) ? stack_site(&stack, slot) : 0;
 }
 
 static __always_inline struct recov_record *record_begin(u16 type, int slot)
