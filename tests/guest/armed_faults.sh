@@ -21,6 +21,7 @@ FAULTS=(null-read null-write null-exec wild-read wild-write rodata-write user-po
 declare -A IN=([timer]=softirq [tasklet]=softirq [napi]=softirq [budget]=softirq
 	[hrtimer]=hardirq
 	[hardirq]=hardirq [prepared]=hardirq)
+! grep -qw threadirqs /proc/cmdline || IN+=([hardirq]=task [prepared]=task)
 declare -A CAUSES=([wild-read]=general-protection [wild-write]=general-protection
 	[bug]=invalid-opcode [divide]=divide-error [breakpoint]=breakpoint [canary]=stack-protector
 	[bad-list]=invalid-opcode [overflow]=double-fault [lost-stack]=double-fault
