@@ -68,6 +68,16 @@ int tasks(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+/*
+ * From within a retpoline the kernel can't tell who has called it (UNWIND_HINT_EMPTY, later
+ * UNWIND_HINT_UNDEFINED, in the THUNK of arch/x86/lib/retpoline.S), and at its RET it takes the callee for
+ * the caller: such a stack has one or two addresses, a whole one has more.
+ */
+static __always_inline bool is_blind(const struct stack *stack)
+{
+	return stack->size && stack->size <= 2 * sizeof(stack->address[0]);
+}
+
 /* On each CPU, by a clock of its own: nobody can look at the stack of a task that runs elsewhere. */
 SEC("perf_event")
 int look_at_cpu(void *ctx)
@@ -85,10 +95,11 @@ int look_at_cpu(void *ctx)
 		return 0;
 	if (state.span.end && stack_here(ctx, &stack))
 		site = stack_site(&stack, -1);
-	/* Nobody can tell who has called a retpoline (UNWIND_HINT_UNDEFINED of its THUNK): this look has seen
-	 * nothing. */
-	if (stack.size == sizeof(stack.address[0]) && !site)
+	if (!site && is_blind(&stack)) {
+		if (stay->pid != task->pid || stay->mark != mark_of(task))
+			stay->since_ns = 0;
 		return 0;
+	}
 	slot = slot_of_code(site);
 	if (slot < 0) {
 		stay->since_ns = 0;

@@ -185,7 +185,7 @@ static __always_inline u64 caller_of(void *ctx, int n)
 	return words[2] - own <= 16 ? words[3] : 0;
 }
 
-/* Of what runs here. False: there is none, as in user mode. Costs thousands of instructions. */
+/* Of what runs here. False: none is known, as in user mode. Costs thousands of instructions. */
 static __always_inline bool stack_here(void *ctx, struct stack *stack)
 {
 	long size = bpf_get_stack(ctx, stack->address, sizeof(stack->address), 0);

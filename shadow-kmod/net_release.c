@@ -192,13 +192,14 @@ void net_drop(unsigned long word)
 	kfree_skb(packet);
 }
 
-/* If it is not found where it is, the kernel's struct kmem_cache is another one. */
+/* If it is not found where it is, the kernel's struct kmem_cache is another one; KFENCE's tell nothing. */
 static bool is_found(const void *object, struct kmem_cache *cache)
 {
 	size_t size;
 
-	return release_object((unsigned long)object, &size) == (unsigned long)object &&
-	       size == kmem_cache_size(cache);
+	return is_kfence_address(object) ||
+	       (release_object((unsigned long)object, &size) == (unsigned long)object &&
+		size == kmem_cache_size(cache));
 }
 
 /* The caches of packets are known by what comes out of them. */

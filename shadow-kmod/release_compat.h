@@ -3,6 +3,7 @@
 #ifndef RELEASE_COMPAT_H
 #define RELEASE_COMPAT_H
 
+#include <linux/kfence.h>
 #include <linux/math.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -65,8 +66,11 @@ static inline struct kmem_cache *release_slab_cache(const void *object)
 	return release_page_cache(virt_to_head_page(object));
 }
 
-/* How struct kmem_cache begins: include/linux/slub_def.h in 6.1, mm/slab.h in 6.12, with
- * CONFIG_SLUB_CPU_PARTIAL. */
+#ifndef CONFIG_SLUB_CPU_PARTIAL
+#error "struct kmem_cache is known with CONFIG_SLUB_CPU_PARTIAL only"
+#endif
+
+/* How it begins: include/linux/slub_def.h in 6.1, mm/slab.h in 6.12. */
 struct release_cache {
 	void __percpu *cpu_slab;
 	slab_flags_t flags;
@@ -83,21 +87,24 @@ struct release_cache {
 };
 
 /*
- * Where the object of a slab begins that the address lies in. 0: in none, or it is no slab any more.
+ * Where the object of a slab begins that the address lies in. 0: in none, or in one of KFENCE's, or it is
+ * no slab any more.
  * ksize() is for beginnings only: where the allocator keeps notes it writes one, in a place that it counts
  * from there (since 6.2, skip_orig_size_check()).
  */
 static inline unsigned long release_object(unsigned long address, size_t *ret_size)
 {
-	const struct page *head = virt_to_head_page((void *)address);
-	unsigned long slab = (unsigned long)page_address(head), object;
+	struct page *head = virt_to_head_page((void *)address);
+	unsigned long slab = (unsigned long)page_address(head), place, object;
 	struct release_cache cache;
 
-	if (copy_from_kernel_nofault(&cache, release_page_cache(head), sizeof(cache)) ||
+	if (is_kfence_address((void *)address) ||
+	    copy_from_kernel_nofault(&cache, release_page_cache(head), sizeof(cache)) ||
 	    !cache.object_size || cache.size < cache.object_size)
 		return 0;
-	object = slab + rounddown(address - slab, cache.size) + cache.red_left_pad;
-	if (address - object >= cache.object_size)
+	place = rounddown(address - slab, cache.size);
+	object = slab + place + cache.red_left_pad;
+	if (place + cache.size > page_size(head) || address - object >= cache.object_size)
 		return 0;
 	*ret_size = cache.object_size;
 	return object;
