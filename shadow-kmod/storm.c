@@ -16,12 +16,12 @@
 #include "trap.h"
 
 #define STORM_MS       1			      /* from look to look */
-#define GAP_NS	       (3 * STORM_MS * NSEC_PER_MSEC) /* looks further apart tell nothing */
+#define GAP_NS	       (3 * STORM_MS * NSEC_PER_MSEC) /* between two; after more it may be another place */
 #define INTERRUPTS_MIN 10			      /* in STORM_MS: 10,000 a second */
 #define TRIALS_MIN     3			      /* without the line, one after the other */
 #define FAR	       256 /* bytes of code, beyond any loop that only waits */
 #define SCORE_STUCK    3   /* where it gets nowhere, and one less where it does */
-#define SCORE_MAX      30  /* a second of that half of the time */
+#define SCORE_MAX      12  /* trials tell the rest; a look may come once a second */
 #define NEXT_MS	       20  /* and less than SPREAD_MS more, while there is a score */
 #define SPREAD_MS      16
 #define LINES_MAX      16
@@ -183,7 +183,7 @@ static bool look(struct storm *storm, const struct pt_regs *regs, u64 gap_ns)
 		let_go_of_line(storm);
 		return false;
 	}
-	if (late && storm->looks) {
+	if (late && storm->looks && !stuck) {
 		storm->looks = 0;
 		return false;
 	}

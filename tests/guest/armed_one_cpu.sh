@@ -49,7 +49,7 @@ flows_start
 recovctl inject cover e1000 --for 1s --out load.json
 check "a plan is drawn" storm_plan load.json plan.json
 recovctl inject apply storm.json
-check "a storm is told, once" eventually_told 20 told e1000 fault '.cause == "irq-storm" and
+check "a storm is told, once" eventually_told 60 told e1000 fault '.cause == "irq-storm" and
 	.context == "hardirq" and .first and (.entry | startswith("e1000_intr+0x0/"))'
 check "the driver comes back" eventually_told 20 told e1000 recovered true
 show "$RESULTS/events"
